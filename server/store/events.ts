@@ -1,0 +1,57 @@
+import { sql } from 'kysely'
+import type { EventKind } from '../../client-sdk/protocol/index.js'
+import type { NumberedEvent } from '../domain/outcome.js'
+import type { Db } from './database.js'
+import { eachOf } from './json.js'
+
+/** An event as it stands in the database: its payload is what a socket carries. */
+export interface StoredEvent {
+  readonly seq: number
+  readonly kind: EventKind
+  readonly payload: object
+}
+
+/** Appends events; each moves the sequence of its seller (V2). */
+export async function insertEvents(
+  db: Db,
+  events: readonly { sellerId: string; event: NumberedEvent }[],
+): Promise<void> {
+  if (events.length === 0) return
+  const rows = events.map(({ sellerId, event }) => [
+    sellerId,
+    event.payload.seq,
+    event.kind,
+    event.at,
+    JSON.stringify(event.payload),
+  ])
+  await sql`
+    insert into events (seller_id, seq, kind, occurred_at, payload)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 from ${eachOf(rows)} order by key`.execute(
+    db,
+  )
+}
+
+/** The events of a seller past `after`, in their order, at most `limit`. */
+export async function eventsAfter(db: Db, sellerId: string, after: number, limit: number): Promise<StoredEvent[]> {
+  const rows = await db
+    .selectFrom('events')
+    .select(['seq', 'kind', 'payload'])
+    .where('seller_id', '=', sellerId)
+    .where('seq', '>', after)
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+  return rows.map(({ seq, kind, payload }) => ({ seq, kind, payload: JSON.parse(payload) as object }))
+}
+
+/** The oldest sequence that is still kept of a seller's events; null where there are none. */
+export async function oldestKept(db: Db, sellerId: string): Promise<number | null> {
+  const row = await db
+    .selectFrom('events')
+    .select('seq')
+    .where('seller_id', '=', sellerId)
+    .orderBy('seq')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.seq ?? null
+}

@@ -1,0 +1,114 @@
+import { sql } from 'kysely'
+import type { Instant } from '../domain/instant.js'
+import type { Entry, NewEntry } from '../domain/ledger.js'
+import type { Db } from './database.js'
+import { eachOf } from './json.js'
+import type { LedgerEntryRow } from './schema.js'
+
+export interface SellerEntry {
+  readonly sellerId: string
+  readonly entry: NewEntry
+}
+
+/**
+ * Appends entries in this order; each moves the balance of its account and the consumption of its run.
+ * Fails, and the transaction with it, where an interval was deducted or corrected before (B5, B10) or a key is used (B8).
+ */
+export async function insertEntries(db: Db, entries: readonly SellerEntry[], now: Instant): Promise<void> {
+  // Refunds find the entry that they correct by its interval, so they come after what they may correct.
+  const refunds = entries.filter(({ entry }) => entry.kind === 'refund')
+  const others = entries.filter(({ entry }) => entry.kind !== 'refund')
+  if (others.length > 0) await insertAll(db, others, now)
+  if (refunds.length > 0) await insertAll(db, refunds, now)
+}
+
+async function insertAll(db: Db, entries: readonly SellerEntry[], now: Instant): Promise<void> {
+  const rows = entries.map(({ sellerId, entry }) => [
+    sellerId,
+    entry.kind,
+    entry.amount,
+    entry.balanceAfter,
+    entry.interval?.livestreamId ?? null,
+    entry.interval?.runId ?? null,
+    entry.interval?.intervalIndex ?? null,
+    entry.idempotencyKey,
+    entry.request,
+    entry.reason,
+    entry.occurredAt,
+  ])
+  await sql`
+    insert into ledger_entries (seller_id, kind, amount, balance_after, livestream_id, run_id, interval_index,
+      idempotency_key, request, reason, occurred_at, corrects, created_at)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+      value ->> 8, value ->> 9, value ->> 10,
+      case value ->> 1 when 'refund' then (select d.id from ledger_entries as d
+        where d.run_id = value ->> 5 and d.interval_index = value ->> 6 and d.kind = 'deduction') end,
+      ${now}
+    from ${eachOf(rows)} order by key`.execute(db)
+}
+
+/** The entry that a key made; null where the key is unused (B8). */
+export async function entryByKey(db: Db, sellerId: string, key: string): Promise<Entry | null> {
+  const row = await db
+    .selectFrom('ledger_entries')
+    .selectAll()
+    .where('seller_id', '=', sellerId)
+    .where('idempotency_key', '=', key)
+    .executeTakeFirst()
+  return row ? toEntry(row) : null
+}
+
+/** An entry of this seller by its id; null where there is none. */
+export async function entryById(db: Db, sellerId: string, id: number): Promise<Entry | null> {
+  const row = await db
+    .selectFrom('ledger_entries')
+    .selectAll()
+    .where('seller_id', '=', sellerId)
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row ? toEntry(row) : null
+}
+
+/** Whether an entry corrects this one already (B10). */
+export async function isCorrected(db: Db, id: number): Promise<boolean> {
+  const row = await db.selectFrom('ledger_entries').select('id').where('corrects', '=', id).executeTakeFirst()
+  return row !== undefined
+}
+
+/**
+ * A page of entries, newest first.
+ * @param before only entries with a smaller id
+ */
+export async function listEntries(
+  db: Db,
+  of: { sellerId: string; livestreamId?: string | undefined },
+  before: number,
+  limit: number,
+): Promise<Entry[]> {
+  let query = db.selectFrom('ledger_entries').selectAll().where('seller_id', '=', of.sellerId).where('id', '<', before)
+  if (of.livestreamId !== undefined) query = query.where('livestream_id', '=', of.livestreamId)
+  const rows = await query.orderBy('id', 'desc').limit(limit).execute()
+  return rows.map(toEntry)
+}
+
+type ReadRow = { [K in keyof LedgerEntryRow]: K extends 'id' ? number : LedgerEntryRow[K] }
+
+function toEntry(row: ReadRow): Entry {
+  const interval =
+    row.livestream_id === null || row.run_id === null || row.interval_index === null
+      ? null
+      : { livestreamId: row.livestream_id, runId: row.run_id, intervalIndex: row.interval_index }
+  return {
+    id: row.id,
+    kind: row.kind,
+    amount: row.amount,
+    balanceAfter: row.balance_after,
+    interval,
+    idempotencyKey: row.idempotency_key,
+    request: row.request,
+    reason: row.reason,
+    corrects: row.corrects,
+    occurredAt: row.occurred_at,
+    createdAt: row.created_at,
+  }
+}

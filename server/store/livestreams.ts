@@ -1,0 +1,68 @@
+import { sql } from 'kysely'
+import type { Instant } from '../domain/instant.js'
+import type { Db } from './database.js'
+
+export interface Livestream {
+  readonly id: string
+  readonly sellerId: string
+  readonly title: string
+  readonly createdAt: Instant
+}
+
+interface Row {
+  id: string
+  seller_id: string
+  title: string
+  created_at: number
+}
+
+function toLivestream(row: Row): Livestream {
+  return { id: row.id, sellerId: row.seller_id, title: row.title, createdAt: row.created_at }
+}
+
+/** False when the id is taken. */
+export async function insertLivestream(db: Db, livestream: Livestream): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('livestreams')
+    .values({
+      id: livestream.id,
+      seller_id: livestream.sellerId,
+      title: livestream.title,
+      created_at: livestream.createdAt,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+export async function findLivestream(db: Db, id: string): Promise<Livestream | null> {
+  const row = await db.selectFrom('livestreams').selectAll().where('id', '=', id).executeTakeFirst()
+  return row ? toLivestream(row) : null
+}
+
+export interface LivestreamFilter {
+  /** All sellers where it is missing. */
+  readonly sellerId?: string | undefined
+  readonly liveOnly: boolean
+}
+
+/**
+ * A page of livestreams in the order of their ids.
+ * @param after only ids past this one
+ */
+export async function listLivestreams(
+  db: Db,
+  filter: LivestreamFilter,
+  after: string,
+  limit: number,
+): Promise<Livestream[]> {
+  let query = db.selectFrom('livestreams').selectAll().where('id', '>', after)
+  if (filter.sellerId !== undefined) query = query.where('seller_id', '=', filter.sellerId)
+  if (filter.liveOnly) {
+    query = query.where(
+      sql<boolean>`exists (select 1 from runs where runs.livestream_id = livestreams.id and runs.ended_at is null)`,
+    )
+  }
+  const rows = await query.orderBy('id').limit(limit).execute()
+  return rows.map(toLivestream)
+}

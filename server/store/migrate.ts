@@ -1,0 +1,48 @@
+import { Migrator, sql } from 'kysely'
+import { MIGRATIONS } from '../../migrations/index.js'
+import { SetupError } from '../domain/errors.js'
+import type { Db } from './database.js'
+
+const MIGRATION_TABLE = 'schema_migrations'
+
+/**
+ * Brings the database up to date, in one transaction.
+ * @returns the names of the migrations that it ran, in order
+ * @throws SetupError when the database was written by a newer version of the program
+ */
+export async function migrate(db: Db): Promise<string[]> {
+  const applied = await appliedMigrations(db)
+  refuseNewer(applied)
+  if (applied.length === Object.keys(MIGRATIONS).length) return []
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => MIGRATIONS },
+    migrationTableName: MIGRATION_TABLE,
+    migrationLockTableName: 'schema_migrations_lock',
+  })
+  const { error, results = [] } = await migrator.migrateToLatest()
+  if (error) throw error instanceof Error ? error : new Error(String(error))
+  return results.filter(({ status }) => status === 'Success').map(({ migrationName }) => migrationName)
+}
+
+/** The migrations that are still to be run; empty when the database is up to date. */
+export async function pendingMigrations(db: Db): Promise<string[]> {
+  const applied = new Set(await appliedMigrations(db))
+  return Object.keys(MIGRATIONS).filter((name) => !applied.has(name))
+}
+
+async function appliedMigrations(db: Db): Promise<string[]> {
+  const tables = await sql`select 1 from sqlite_master where type = 'table' and name = ${MIGRATION_TABLE}`.execute(db)
+  if (tables.rows.length === 0) return []
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(MIGRATION_TABLE)} order by name`.execute(db)
+  return rows.map(({ name }) => name)
+}
+
+function refuseNewer(applied: readonly string[]): void {
+  const unknown = applied.filter((name) => !(name in MIGRATIONS))
+  if (unknown.length === 0) return
+  throw new SetupError(
+    `The database was written by a newer version of Tallylight (it has ${unknown.join(', ')}). ` +
+      'Install that version or a later one, or name another database in DATABASE_URL.',
+  )
+}

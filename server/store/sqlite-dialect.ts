@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type Sqlite from 'better-sqlite3'
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  type TransactionSettings,
+} from 'kysely'
+import { Refusal } from '../domain/errors.js'
+
+/** How long a transaction waits for the writers of other processes before it gives up. */
+const LONGEST_WAIT_MS = 10_000
+const STATEMENTS_KEPT = 300
+
+/**
+ * Kysely's SQLite dialect, but for three things: writing transactions begin immediate (deferred ones fail with SQLITE_BUSY
+ * beside another process, however long they wait), the wait for another writer leaves the event loop free, and a
+ * statement that was prepared once is kept.
+ */
+export class ImmediateSqliteDialect extends SqliteDialect {
+  readonly #database: { prepare: Sqlite.Database['prepare']; close: () => void }
+
+  constructor(sqlite: Sqlite.Database) {
+    const database = keepingStatements(sqlite)
+    super({ database })
+    this.#database = database
+  }
+
+  override createDriver(): Driver {
+    return new ImmediateSqliteDriver({ database: this.#database })
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalSqliteAdapter()
+  }
+}
+
+/** SQLite does run schema changes in transactions, so that a migration is whole or not there, and two never meet. */
+class TransactionalSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
+class ImmediateSqliteDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
+    if (settings?.accessMode === 'read only') {
+      await connection.executeQuery(CompiledQuery.raw('begin'))
+      return
+    }
+    const begin = CompiledQuery.raw('begin immediate')
+    let waitedMs = 0
+    for (;;) {
+      try {
+        await connection.executeQuery(begin)
+        return
+      } catch (error) {
+        if (!isBusy(error)) throw error
+        if (waitedMs >= LONGEST_WAIT_MS) {
+          throw new Refusal('database_busy', 'The database is busy, try again in a moment')
+        }
+        const pauseMs = 5 + Math.random() * 20
+        waitedMs += pauseMs
+        await sleep(pauseMs)
+      }
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')
+}
+
+function keepingStatements(sqlite: Sqlite.Database): { prepare: Sqlite.Database['prepare']; close: () => void } {
+  const kept = new Map<string, Sqlite.Statement>()
+  const prepare = (source: string): Sqlite.Statement => {
+    const known = kept.get(source)
+    if (known) return known
+    const statement = sqlite.prepare(source)
+    if (kept.size >= STATEMENTS_KEPT) kept.clear()
+    kept.set(source, statement)
+    return statement
+  }
+  return { prepare: prepare as Sqlite.Database['prepare'], close: () => sqlite.close() }
+}

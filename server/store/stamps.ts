@@ -1,0 +1,31 @@
+import { sql } from 'kysely'
+import type { Instant } from '../domain/instant.js'
+import type { Outage } from '../domain/outage.js'
+import type { Db } from './database.js'
+
+/** The newest stamp of all servers together; null where no server ever ran (A5). */
+export async function lastStamp(db: Db): Promise<Instant | null> {
+  const { rows } = await sql<{ at: number | null }>`select max(at) as at from stamps`.execute(db)
+  return rows[0]?.at ?? null
+}
+
+/** Appends a server's sign of life. */
+export async function insertStamp(db: Db, at: Instant, serverId: string): Promise<void> {
+  await sql`insert or ignore into stamps (at, server_id) values (${at}, ${serverId})`.execute(db)
+}
+
+/** Drops stamps from before an instant, but never the newest. */
+export async function pruneStamps(db: Db, before: Instant): Promise<void> {
+  await sql`delete from stamps where at < ${before} and at < (select max(at) from stamps)`.execute(db)
+}
+
+/** Stores a gap that has been closed (A5). */
+export async function insertOutage(db: Db, beganAt: Instant, endedAt: Instant): Promise<void> {
+  await db.insertInto('outages').values({ began_at: beganAt, ended_at: endedAt }).execute()
+}
+
+/** The outages that ended at or after an instant, in the order of their beginnings. */
+export async function outagesSince(db: Db, at: Instant): Promise<Outage[]> {
+  const rows = await db.selectFrom('outages').selectAll().where('ended_at', '>=', at).orderBy('began_at').execute()
+  return rows.map((row) => ({ beganAt: row.began_at, endedAt: row.ended_at }))
+}
