@@ -1,0 +1,109 @@
+import type { EventKind } from '../../client-sdk/protocol/index.js'
+import type { Outcome } from '../domain/outcome.js'
+import type { Log } from '../log.js'
+import { loadAccount, loadAccounts } from '../store/accounts.js'
+import type { Database } from '../store/database.js'
+import { eventsAfter } from '../store/events.js'
+
+/** One socket, as the dispatch sees it: it has been sent everything up to its cursor (V3). */
+export interface Subscriber {
+  cursor: number
+  readonly send: (kind: EventKind, payload: object) => void
+}
+
+/** Sends each seller's events to the seller's sockets on this server, in order and without gaps (V3). */
+export interface Dispatch {
+  /** From now on the subscriber is sent everything past its cursor; resolves when it has what was there already. */
+  join(sellerId: string, subscriber: Subscriber): Promise<void>
+  leave(sellerId: string, subscriber: Subscriber): void
+  /** Pushes what a transaction of this process wrote. */
+  push(outcome: Outcome): void
+  /** Sends what the seller's sockets lack up to a sequence; resolves when it is sent. */
+  catchUp(sellerId: string, seq: number): Promise<void>
+  /** Finds events of the connected sellers that nobody pushed: written by a command, or by a server that died. */
+  lookForMissed(): Promise<void>
+}
+
+interface Channel {
+  readonly subscribers: Set<Subscriber>
+  /** The newest sequence that this process knows of. */
+  known: number
+  pumping: Promise<void> | null
+}
+
+const PAGE = 500
+
+export function createDispatch({ db, changeMark }: Database, log: Log): Dispatch {
+  const channels = new Map<string, Channel>()
+  let seenMark = -1
+
+  async function join(sellerId: string, subscriber: Subscriber): Promise<void> {
+    const channel = channels.get(sellerId) ?? { subscribers: new Set(), known: 0, pumping: null }
+    channels.set(sellerId, channel)
+    channel.subscribers.add(subscriber)
+    // Read once it has joined: what is committed after that is pushed, and what came before is seen here.
+    await catchUp(sellerId, (await loadAccount(db, sellerId)).lastSeq)
+  }
+
+  function leave(sellerId: string, subscriber: Subscriber): void {
+    const channel = channels.get(sellerId)
+    channel?.subscribers.delete(subscriber)
+    if (channel?.subscribers.size === 0) channels.delete(sellerId)
+  }
+
+  function push({ sellerId, events, lastSeq }: Outcome): void {
+    const channel = channels.get(sellerId)
+    if (!channel || events.length === 0) return
+    const before = lastSeq - events.length
+    const allUpToDate = [...channel.subscribers].every(({ cursor }) => cursor === before)
+    if (channel.pumping || !allUpToDate) {
+      catchUp(sellerId, lastSeq).catch((error: unknown) => {
+        log.error({ err: error, seller: sellerId }, 'events could not be read, trying again within a second')
+        seenMark = -1
+      })
+      return
+    }
+    channel.known = Math.max(channel.known, lastSeq)
+    for (const { kind, payload } of events)
+      for (const subscriber of channel.subscribers) deliver(subscriber, payload.seq, kind, payload)
+  }
+
+  function catchUp(sellerId: string, seq: number): Promise<void> {
+    const channel = channels.get(sellerId)
+    if (!channel) return Promise.resolve()
+    channel.known = Math.max(channel.known, seq)
+    channel.pumping ??= pump(sellerId, channel).finally(() => {
+      channel.pumping = null
+    })
+    return channel.pumping
+  }
+
+  /** The one reader of a channel: whatever asks meanwhile only moves `known`. */
+  async function pump(sellerId: string, channel: Channel): Promise<void> {
+    for (;;) {
+      const from = Math.min(...[...channel.subscribers].map(({ cursor }) => cursor))
+      if (from >= channel.known) return
+      const events = await eventsAfter(db, sellerId, from, PAGE)
+      if (events.length === 0) return
+      for (const { seq, kind, payload } of events) {
+        channel.known = Math.max(channel.known, seq)
+        for (const subscriber of channel.subscribers) deliver(subscriber, seq, kind, payload)
+      }
+    }
+  }
+
+  function deliver(subscriber: Subscriber, seq: number, kind: EventKind, payload: object): void {
+    if (seq !== subscriber.cursor + 1) return
+    subscriber.cursor = seq
+    subscriber.send(kind, payload)
+  }
+
+  async function lookForMissed(): Promise<void> {
+    const mark = changeMark()
+    if (mark === seenMark || channels.size === 0) return
+    for (const { sellerId, lastSeq } of await loadAccounts(db, channels.keys())) await catchUp(sellerId, lastSeq)
+    seenMark = mark
+  }
+
+  return { join, leave, push, catchUp, lookForMissed }
+}

@@ -1,0 +1,154 @@
+import type { HeartbeatAnswer } from '../../client-sdk/protocol/index.js'
+import type { Clock } from '../clock.js'
+import { recordActivity } from '../domain/acts.js'
+import { type Instant, SECOND_MS, toTimestamp } from '../domain/instant.js'
+import type { Log } from '../log.js'
+import type { Tx } from '../store/database.js'
+import { type Heartbeat, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
+import { lastStamp } from '../store/stamps.js'
+import type { Identity } from '../tokens.js'
+import { lastRunOf, notLive, ownLivestream } from './livestreams.js'
+import type { Metering } from './metering.js'
+import type { Timekeeper } from './timekeeper.js'
+
+/** The most livestreams that one statement takes. */
+const LARGEST_BATCH = 1_000
+
+export interface Heartbeats {
+  /**
+   * Records that the seller is there; answers once that is on disk (A6).
+   * @throws Refusal `livestream_not_found`, `permission_denied`, `livestream_not_live`
+   */
+  record(livestreamId: string, by: Identity): Promise<HeartbeatAnswer>
+  /** Resolves when everything recorded so far is answered. */
+  drained(): Promise<void>
+}
+
+export interface HeartbeatsParts {
+  readonly metering: Metering
+  readonly clock: Clock
+  readonly timekeeper: Timekeeper
+  readonly log: Log
+  readonly onRecorded: () => void
+}
+
+interface Waiter {
+  readonly resolve: (answer: HeartbeatAnswer) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Pending extends Heartbeat {
+  readonly by: Identity
+  readonly waiters: Waiter[]
+}
+
+/**
+ * Group commit: the heartbeats that arrive in one turn of the event loop are written by one statement in one
+ * transaction, and while it is under way the next batch fills. Those that the statement leaves out, because something of
+ * their run is due, are settled one by one (A7).
+ */
+export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded }: HeartbeatsParts): Heartbeats {
+  let filling = new Map<string, Pending>()
+  let underWay: Promise<void> | null = null
+
+  function record(livestreamId: string, by: Identity): Promise<HeartbeatAnswer> {
+    return new Promise((resolve, reject) => {
+      // Twice in a batch is once in the statement, where an arbitrary one would win. Neither id can hold a space.
+      const key = `${keyOf(livestreamId, by.sub)} ${by.role}`
+      const pending = filling.get(key)
+      if (pending) pending.waiters.push({ resolve, reject })
+      else filling.set(key, { livestreamId, sellerId: by.sub, by, waiters: [{ resolve, reject }] })
+      underWay ??= new Promise<void>((done) => setImmediate(() => void flush().finally(done)))
+    })
+  }
+
+  async function flush(): Promise<void> {
+    while (filling.size > 0) {
+      const all = [...filling.values()]
+      filling = new Map()
+      for (let from = 0; from < all.length; from += LARGEST_BATCH) await commit(all.slice(from, from + LARGEST_BATCH))
+      // Whatever arrived meanwhile waits in the event loop's queue: let it in before the next batch is closed.
+      await new Promise((turn) => setImmediate(turn))
+    }
+    underWay = null
+  }
+
+  async function commit(batch: Pending[]): Promise<void> {
+    const sellers = batch.filter(({ by }) => by.role === 'seller')
+    let recorded: Map<string, RecordedHeartbeat>
+    try {
+      const rows = await metering.db
+        .transaction()
+        .execute(async (tx) => recordHeartbeats(tx, sellers, await instant(tx)))
+      recorded = new Map(rows.map((row) => [keyOf(row.livestreamId, row.sellerId), row]))
+    } catch (error) {
+      for (const { waiters } of batch) for (const { reject } of waiters) reject(error)
+      return
+    }
+    for (const pending of batch) {
+      const row = pending.by.role === 'seller' ? recorded.get(keyOf(pending.livestreamId, pending.sellerId)) : undefined
+      if (row) acknowledge(pending, row)
+      else void recordAlone(pending)
+    }
+  }
+
+  /** A batch settles nothing, so it needs no stamp of its own; but where the last is old, the gap is closed first (A5). */
+  async function instant(tx: Tx): Promise<Instant> {
+    const last = (await lastStamp(tx)) ?? 0
+    const now = Math.max(clock.now(), last)
+    return now - last > 2 * SECOND_MS ? (await timekeeper.look(tx)).actAt : now
+  }
+
+  function acknowledge(pending: Pending, row: RecordedHeartbeat): void {
+    log.debug({ seller: pending.sellerId, livestream: row.livestreamId, run: row.runId }, 'heartbeat')
+    const answer = {
+      message: 'Heartbeat recorded successfully',
+      last_activity: toTimestamp(row.lastActivityAt),
+      remaining_credits: row.balance,
+      credits_consumed: row.creditsConsumed,
+    }
+    for (const { resolve } of pending.waiters) {
+      onRecorded()
+      resolve(answer)
+    }
+  }
+
+  async function recordAlone({ livestreamId, by, waiters }: Pending): Promise<void> {
+    try {
+      const { sellerId } = await ownLivestream(metering.db, livestreamId, by)
+      const answer = await settleAndRecord(livestreamId, sellerId)
+      for (const { resolve } of waiters) {
+        onRecorded()
+        resolve(answer)
+      }
+    } catch (error) {
+      for (const { reject } of waiters) reject(error)
+    }
+  }
+
+  function settleAndRecord(livestreamId: string, sellerId: string): Promise<HeartbeatAnswer> {
+    return metering.withSeller(sellerId, async (tx, tally) => {
+      const live = tally.live.find(({ run }) => run.livestreamId === livestreamId)
+      const run = live ? recordActivity(tally, live.run.id) : null
+      if (!run) throw notLive(await lastRunOf(tx, tally, livestreamId))
+      log.debug({ seller: sellerId, livestream: livestreamId, run: run.id }, 'heartbeat')
+      return {
+        message: 'Heartbeat recorded successfully',
+        last_activity: toTimestamp(run.lastActivityAt),
+        remaining_credits: tally.balance,
+        credits_consumed: run.creditsConsumed,
+      }
+    })
+  }
+
+  return {
+    record,
+    async drained() {
+      while (underWay) await underWay
+    },
+  }
+}
+
+function keyOf(livestreamId: string, sellerId: string): string {
+  return `${livestreamId} ${sellerId}`
+}

@@ -1,0 +1,149 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../clock.js'
+import { Refusal } from '../domain/errors.js'
+import type { Account, NewEntry } from '../domain/ledger.js'
+import type { Outage } from '../domain/outage.js'
+import { conclude, type Outcome } from '../domain/outcome.js'
+import { dueAt, type LiveRun, nextIntervalAt } from '../domain/run.js'
+import { settle } from '../domain/settle.js'
+import type { Tally } from '../domain/tally.js'
+import { ensureAccount, loadAccount, loadAccounts } from '../store/accounts.js'
+import type { Db, Tx } from '../store/database.js'
+import { claimDueSellers, type PassPosition } from '../store/due.js'
+import { applyOutcomes } from '../store/outcomes.js'
+import { loadLiveRuns } from '../store/runs.js'
+import { lastStamp, outagesSince } from '../store/stamps.js'
+import type { Look, Timekeeper } from './timekeeper.js'
+
+/** What is done with a seller once everything due was settled. It may change the tally, and throws a Refusal before it does. */
+export type Act<T> = (tx: Db, tally: Tally) => Promise<T> | T
+
+export interface DuePass {
+  readonly position: PassPosition
+  readonly outcomes: readonly Outcome[]
+  /** False when the pass has looked at everything that was due. */
+  readonly more: boolean
+}
+
+/** Every change of money goes through here: lock, load, settle, act, apply, in one transaction; announce after the commit. */
+export interface Metering {
+  readonly db: Db
+  /**
+   * Settles a seller and acts, in one transaction (B11).
+   * @throws Refusal of the act; what settling found is kept all the same
+   */
+  withSeller<T>(sellerId: string, act: Act<T>): Promise<T>
+  /**
+   * Reads a seller of whom nothing is due: settles first where something is, and writes nothing where nothing is.
+   * `read` sees the state and the sequence of one instant (V3), and the entries that settling for this call has written.
+   */
+  readSeller<T>(
+    sellerId: string,
+    read: (tx: Db, tally: Tally, settled: readonly NewEntry[]) => Promise<T> | T,
+  ): Promise<T>
+  /** Settles the sellers of the next runs that are due, in one transaction. */
+  settleDue(after: PassPosition, limit: number): Promise<DuePass>
+}
+
+export interface MeteringParts {
+  readonly db: Db
+  readonly clock: Clock
+  readonly timekeeper: Timekeeper
+  /** Hears of each outcome once it is committed: nobody hears of undone work (V1). */
+  readonly announce: (outcome: Outcome) => void
+}
+
+/** How long a command waits before it looks whether a server has stamped again (A5). */
+const STAMP_WAIT_MS = 200
+
+type Settled<T> =
+  | { done: true; value: T; outcome: Outcome }
+  | { done: true; refusal: Refusal; outcome: Outcome }
+  | { done: false }
+
+export function createMetering({ db, clock, timekeeper, announce }: MeteringParts): Metering {
+  async function withSeller<T>(sellerId: string, act: Act<T>): Promise<T> {
+    for (;;) {
+      const settled = await db.transaction().execute((tx) => settleAndAct(tx, sellerId, act))
+      if (settled.done) {
+        announce(settled.outcome)
+        if ('refusal' in settled) throw settled.refusal
+        return settled.value
+      }
+      await sleep(STAMP_WAIT_MS)
+    }
+  }
+
+  async function settleAndAct<T>(tx: Tx, sellerId: string, act: Act<T>): Promise<Settled<T>> {
+    const look = await timekeeper.look(tx)
+    const account = await loadAccount(tx, sellerId)
+    const runs = await loadLiveRuns(tx, [sellerId])
+    const settled = settle(account, runs, await outagesOf(tx, runs, look), look.settleTo)
+    const tally: Tally = { ...settled, now: look.actAt }
+    // A5: what falls between the last stamp and now cannot be decided yet, and the act comes after it.
+    if (look.settleTo < look.actAt && tally.live.some(({ run }) => dueAt(run) <= look.actAt)) return { done: false }
+    let value: { value: T } | { refusal: Refusal }
+    try {
+      value = { value: await act(tx, tally) }
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      value = { refusal: error }
+    }
+    const outcome = conclude(tally)
+    if (outcome.entries.length > 0) await ensureAccount(tx, sellerId, look.actAt)
+    await applyOutcomes(tx, [outcome], look.actAt)
+    return { done: true, ...value, outcome }
+  }
+
+  const readSeller: Metering['readSeller'] = async (sellerId, read) => {
+    const settled: NewEntry[] = []
+    for (;;) {
+      const answer = await db
+        .transaction()
+        .setAccessMode('read only')
+        .execute(async (tx) => {
+          const now = Math.max(clock.now(), (await lastStamp(tx)) ?? 0)
+          const runs = await loadLiveRuns(tx, [sellerId])
+          if (runs.some((run) => dueAt(run) <= now)) return null
+          return { value: await read(tx, settle(await loadAccount(tx, sellerId), runs, [], now), settled) }
+        })
+      if (answer) return answer.value
+      settled.push(...(await withSeller(sellerId, (_tx, tally) => tally.entries)))
+    }
+  }
+
+  async function settleDue(after: PassPosition, limit: number): Promise<DuePass> {
+    const pass = await db.transaction().execute(async (tx) => {
+      const look = await timekeeper.look(tx)
+      const { sellerIds, position } = await claimDueSellers(tx, look.settleTo, after, limit)
+      if (sellerIds.length === 0) return { position, outcomes: [], more: false }
+      const accounts = await loadAccounts(tx, sellerIds)
+      const runs = await loadLiveRuns(tx, sellerIds)
+      const outages = await outagesOf(tx, runs, look)
+      const outcomes = settleAll(accounts, runs, outages, look)
+      await applyOutcomes(tx, outcomes, look.actAt)
+      return { position, outcomes, more: true }
+    })
+    for (const outcome of pass.outcomes) announce(outcome)
+    return pass
+  }
+
+  return { db, withSeller, readSeller, settleDue }
+}
+
+function settleAll(accounts: Account[], runs: LiveRun[], outages: Outage[], look: Look): Outcome[] {
+  const runsOf = new Map<string, LiveRun[]>(accounts.map(({ sellerId }) => [sellerId, []]))
+  for (const run of runs) runsOf.get(run.sellerId)?.push(run)
+  return accounts.map((account) => {
+    const live = runsOf.get(account.sellerId) ?? []
+    return conclude(settle(account, live, outages, look.settleTo))
+  })
+}
+
+/** The outages that can touch what is not settled yet of these runs, the open one last. */
+async function outagesOf(tx: Db, runs: readonly LiveRun[], look: Look): Promise<Outage[]> {
+  if (runs.length === 0) return []
+  const since = Math.min(...runs.map((run) => Math.min(run.silentSince, nextIntervalAt(run))))
+  const closed = await outagesSince(tx, since)
+  return look.openOutage ? [...closed, look.openOutage] : closed
+}

@@ -1,0 +1,73 @@
+import { PROTOCOL_VERSION, type SellerEvent, type Snapshot } from '../../client-sdk/protocol/index.js'
+import { toTimestamp } from '../domain/instant.js'
+import type { Policy } from '../domain/policy.js'
+import type { Db } from '../store/database.js'
+import { eventsAfter, oldestKept } from '../store/events.js'
+import { lastRun } from '../store/runs.js'
+import type { Identity } from '../tokens.js'
+import { ownLivestream } from './livestreams.js'
+import type { Metering } from './metering.js'
+import type { Presence } from './presence.js'
+import { livestreamView, policyView } from './views.js'
+
+/** Past this many missed events, a snapshot stands for them (V3). */
+const MOST_REPLAYED = 1_000
+
+/** A seller's events past a sequence, as a page that cannot hold a socket reads them. */
+export interface EventPage {
+  readonly items: SellerEvent[]
+  /** The seller's newest sequence. */
+  readonly seq: number
+  /** True where events past `after` are no longer kept, or `after` is from another history. */
+  readonly reset: boolean
+}
+
+export interface Snapshots {
+  /**
+   * A livestream and its seller's sequence, read in one transaction (V3).
+   * @param after the last sequence that the client has seen, if it has seen any
+   * @throws Refusal `livestream_not_found`, `permission_denied`
+   */
+  snapshot(livestreamId: string, by: Identity, after?: number): Promise<Snapshot>
+  /** The seller's events past `after`, at most `limit`. */
+  events(sellerId: string, after: number, limit: number): Promise<EventPage>
+}
+
+export function createSnapshots(metering: Metering, presence: Presence, policy: Policy): Snapshots {
+  return {
+    async snapshot(livestreamId, by, after) {
+      const livestream = await ownLivestream(metering.db, livestreamId, by)
+      return metering.readSeller(livestream.sellerId, async (tx, tally) => {
+        const run = await lastRun(tx, livestreamId)
+        const connected = (await presence.connectedAmong([livestream.sellerId], tx)).has(livestream.sellerId)
+        const { lastSeq } = tally.account
+        return {
+          seq: lastSeq,
+          reset:
+            after !== undefined &&
+            (lastSeq - after > MOST_REPLAYED || (await isLost(tx, livestream.sellerId, after, lastSeq))),
+          server_time: toTimestamp(tally.now),
+          protocol_version: PROTOCOL_VERSION,
+          livestream: livestreamView(livestream, run, tally, connected),
+          remaining_credits: tally.balance,
+          policy: policyView(run?.state === 'live' ? run.policy : policy),
+        }
+      })
+    },
+    async events(sellerId, after, limit) {
+      return metering.readSeller(sellerId, async (tx, tally) => {
+        const { lastSeq } = tally.account
+        const reset = await isLost(tx, sellerId, after, lastSeq)
+        const events = reset ? [] : await eventsAfter(tx, sellerId, after, limit)
+        const items = events.map(({ kind, payload }) => ({ event: kind, ...payload }) as SellerEvent)
+        return { items, seq: lastSeq, reset }
+      })
+    },
+  }
+}
+
+/** Whether events past `after` are no longer kept, or never were: the client speaks of another history. */
+async function isLost(tx: Db, sellerId: string, after: number, lastSeq: number): Promise<boolean> {
+  if (after > lastSeq) return true
+  return after < lastSeq && ((await oldestKept(tx, sellerId)) ?? 0) > after + 1
+}
