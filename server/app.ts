@@ -1,0 +1,156 @@
+import { createServer, type Server as HttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { v7 as uuid } from 'uuid'
+import type { Clock } from './clock.js'
+import type { Config } from './config.js'
+import { withDevSecret } from './dev-secret.js'
+import { SetupError } from './domain/errors.js'
+import type { Outcome } from './domain/outcome.js'
+import { dueAt } from './domain/run.js'
+import type { Log } from './log.js'
+import { moveSellerCredits } from './services/credits.js'
+import { createDispatch } from './services/dispatch.js'
+import { createHeartbeats } from './services/heartbeats.js'
+import { createJournal } from './services/journal.js'
+import { createLivestreams } from './services/livestreams.js'
+import { createLookups } from './services/lookups.js'
+import type { Loop } from './services/loop.js'
+import { createMetering } from './services/metering.js'
+import { createMetrics } from './services/metrics.js'
+import { createPresence } from './services/presence.js'
+import { stamp, startPulse } from './services/pulse.js'
+import { createReadiness } from './services/readiness.js'
+import { createSnapshots } from './services/snapshots.js'
+import { type Sweep, startSweep, sweepOnce } from './services/sweep.js'
+import { serverTimekeeper } from './services/timekeeper.js'
+import { openDatabase } from './store/database.js'
+import { migrate } from './store/migrate.js'
+import { countLiveRuns } from './store/runs.js'
+import { createTokens, type Tokens } from './tokens.js'
+import { createRest } from './transport/rest/rest.js'
+import type { Services } from './transport/services.js'
+import { createSocketServer } from './transport/socket/socket-server.js'
+
+export interface AppParts {
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface App {
+  /** Where it listens, as a base URL. */
+  readonly url: string
+  readonly tokens: Tokens
+  /** One pass of the sweep, now. */
+  sweep(): Promise<void>
+  /** Stops gracefully: takes nothing new, tells the sockets, finishes what is under way, writes what is pending, closes. */
+  stop(): Promise<void>
+}
+
+/**
+ * The composition root: opens the database and brings it up to date, joins the parts, stamps, and listens.
+ * @throws SetupError with what to do, where the database or the port cannot be had
+ */
+export async function startApp(config: Config, { clock, log }: AppParts): Promise<App> {
+  const database = openDatabase(config.database.file)
+  const { db } = database
+  try {
+    const serverId = uuid()
+    for (const name of await migrate(db)) log.info({ migration: name }, 'database migrated')
+    const timekeeper = serverTimekeeper(clock, serverId)
+    const tokens = createTokens(withDevSecret(config.keys, config.database), clock)
+    const { policy, sweepIntervalMs } = config
+    let sweep: Sweep | null = null
+
+    const presence = createPresence(db, clock, serverId, log)
+    const metrics = createMetrics({ liveRuns: () => countLiveRuns(db), sockets: presence.socketCount })
+    const dispatch = createDispatch(database, log)
+    const journal = createJournal(log)
+    const announce = (outcome: Outcome): void => {
+      dispatch.push(outcome)
+      journal(outcome)
+      metrics.observe(outcome)
+      for (const run of outcome.runs) if (run.state === 'live') sweep?.expect(dueAt(run))
+    }
+    const metering = createMetering({ db, clock, timekeeper, announce })
+    const heartbeats = createHeartbeats({ metering, clock, timekeeper, log, onRecorded: metrics.heartbeat })
+    const readiness = createReadiness(db)
+    const services: Services = {
+      tokens,
+      metrics,
+      heartbeats,
+      livestreams: createLivestreams({ metering, presence, clock, policy }),
+      lookups: createLookups({ metering, presence, clock, sweepIntervalMs }),
+      snapshots: createSnapshots(metering, presence, policy),
+      moveCredits: (request) => moveSellerCredits(metering, policy, request),
+      readiness: readiness.check,
+    }
+
+    const http = createServer(createRest(services, config.corsOrigins, log))
+    const sockets = createSocketServer(http, {
+      services,
+      dispatch,
+      presence,
+      clock,
+      log,
+      corsOrigins: config.corsOrigins,
+    })
+
+    // A5: stamped before anybody is accepted, so that the time without a server is an outage and ends no run.
+    await stamp({ db, timekeeper })
+    const url = await listen(http, config)
+    const loops: Loop[] = [
+      startPulse({
+        db,
+        timekeeper,
+        log,
+        also: async () => {
+          await presence.save()
+          await dispatch.lookForMissed()
+        },
+      }),
+    ]
+    if (sweepIntervalMs !== null) {
+      sweep = startSweep(metering, clock, sweepIntervalMs, log)
+      loops.push(sweep)
+    }
+
+    return {
+      url,
+      tokens,
+      sweep: () => sweepOnce(metering, clock),
+      async stop() {
+        readiness.drain()
+        await sockets.drain()
+        await sockets.close()
+        await heartbeats.drained()
+        await Promise.all(loops.map((loop) => loop.stop()))
+        await presence.save()
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+function listen(http: HttpServer, { host, port }: Config): Promise<string> {
+  return new Promise((resolve, reject) => {
+    http.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new SetupError(`Cannot listen on ${host}:${port}: ${listenFault(error)}`))
+    })
+    http.listen(port, host, () => {
+      const { port: actual } = http.address() as AddressInfo
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`)
+    })
+  })
+}
+
+function listenFault(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EADDRINUSE')
+    return 'the port is in use. Stop what listens there, or set PORT to another (0 picks a free one).'
+  if (error.code === 'EACCES') return 'not permitted. Set PORT to one above 1023.'
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
+    return 'this machine has no such address. Set HOST to one of its own.'
+  return error.message
+}

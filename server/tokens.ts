@@ -1,0 +1,150 @@
+import jwt from 'jsonwebtoken'
+import { z } from 'zod'
+import type { Role } from '../client-sdk/protocol/index.js'
+import { type Identity, invalidToken, readClaims } from './claims.js'
+import type { Clock } from './clock.js'
+import { Refusal, SetupError } from './domain/errors.js'
+import { type Instant, LAST_INSTANT, SECOND_MS } from './domain/instant.js'
+import { SELLER_ID, SELLER_ID_RULE } from './domain/seller-id.js'
+import { type FindKey, FRESH_MS, fetchedKeys } from './jwks.js'
+import type { Algorithm, TokenKeys } from './jwt-config.js'
+
+export type { Identity } from './claims.js'
+
+export interface TokenRequest {
+  readonly sub: string
+  readonly role: Role
+  /** How long the token is good for, in milliseconds; rounded up to a whole second. */
+  readonly ttlMs: number
+}
+
+export interface Tokens {
+  /**
+   * Tells who a token speaks for. One that was verified before is remembered until it expires, and costs next to nothing.
+   *
+   * @throws Refusal `token_missing` where it is empty; `token_expired`; `token_without_expiry`; `token_invalid` for
+   * everything else, with a text that says what is wrong and shows nothing of the token
+   * @throws KeysUnavailable (jwks.ts) where the keys have to be fetched, and cannot be
+   */
+  verify(token: string): Promise<Identity>
+
+  /**
+   * Makes a token, for the issuer and the audience that are configured.
+   *
+   * @throws SetupError where there is no secret to sign with, or where `verify` would not take the token
+   */
+  sign(request: TokenRequest): string
+}
+
+const LONGEST_TOKEN = 8_192
+const MOST_REMEMBERED = 10_000
+
+/** Verifies and signs tokens by `keys`. Their expiry goes by the wall clock (P2). */
+export function createTokens(keys: TokenKeys, clock: Clock): Tokens {
+  const memory = createMemory()
+  const checkSignature = signatureCheck(keys, clock)
+  return {
+    async verify(token) {
+      const known = memory.recall(token, clock.wallNow())
+      if (known) return known
+      const payload = await checkSignature(token)
+      const now = clock.wallNow()
+      const identity = readClaims(payload, keys, now)
+      // A fetched key can be withdrawn, so its signatures are looked at again.
+      memory.remember(token, identity, keys.kind === 'jwks' ? now + FRESH_MS : LAST_INSTANT)
+      return identity
+    },
+    sign: (request) => signed(request, keys, clock.wallNow()),
+  }
+}
+
+/**
+ * The token in an `Authorization` header: `Bearer <token>`, or `Token <token>` as old pages send it (H3).
+ *
+ * @throws Refusal `token_missing` where there is none, `token_invalid` where the header is something else
+ */
+export function bearerToken(header: string | undefined): string {
+  const [scheme = '', token = '', ...rest] = (header ?? '').trim().split(/ +/)
+  const isKnown = /^(?:bearer|token)$/i.test(scheme)
+  if (scheme === '' || (isKnown && token === '')) throw missingToken()
+  if (isKnown && rest.length === 0) return token
+  throw invalidToken('The Authorization header is not of the form: Bearer <token>')
+}
+
+function missingToken(): Refusal {
+  return new Refusal('token_missing', 'A token is needed')
+}
+
+/** The tokens that were verified last, so that a signature is checked once and not at every request. */
+function createMemory() {
+  // A Map keeps the order of insertion, so its first entry is the one that was not used for the longest.
+  const entries = new Map<string, { identity: Identity; until: Instant }>()
+  return {
+    recall(token: string, now: Instant): Identity | null {
+      const entry = entries.get(token)
+      if (!entry) return null
+      entries.delete(token)
+      if (now >= entry.until) return null
+      entries.set(token, entry)
+      return entry.identity
+    },
+    remember(token: string, identity: Identity, checkAgainAt: Instant): void {
+      entries.set(token, { identity, until: Math.min(identity.expiresAt, checkAgainAt) })
+      const [oldest = ''] = entries.keys()
+      if (entries.size > MOST_REMEMBERED) entries.delete(oldest)
+    },
+  }
+}
+
+/** Makes the function that gives the payload of a token that is signed as it should be; its claims are not looked at. */
+function signatureCheck(keys: TokenKeys, clock: Clock): (token: string) => Promise<unknown> {
+  const algorithms = [...keys.algorithms]
+  const findKey: FindKey = keys.kind === 'jwks' ? fetchedKeys(keys.url, clock) : async () => keys.key
+  return async (token) => {
+    const { kid } = readHeader(token, algorithms)
+    const key = await findKey(kid)
+    try {
+      // The claims are read by readClaims: jsonwebtoken knows no clock but its own.
+      return jwt.verify(token, key, { algorithms, ignoreExpiration: true, ignoreNotBefore: true })
+    } catch {
+      throw invalidToken('The signature of the token is wrong')
+    }
+  }
+}
+
+// RFC 7515, 4.1.11: a token with critical extensions is refused by whoever does not know them, and none is known here.
+const header = z.object({ alg: z.string(), kid: z.string().optional(), crit: z.never().optional() })
+
+/** Looks at a token before any key is fetched for it. */
+function readHeader(token: string, algorithms: readonly Algorithm[]): { kid?: string | undefined } {
+  if (token === '') throw missingToken()
+  if (token.length > LONGEST_TOKEN) throw invalidToken(`The token is longer than ${LONGEST_TOKEN} characters`)
+  const { success, data } = header.safeParse(decoded(token)?.header)
+  if (!success) throw invalidToken('The token is garbled')
+  if (data.alg.toLowerCase() === 'none') throw invalidToken('The token is not signed')
+  if (algorithms.some((name) => name === data.alg)) return data
+  throw invalidToken(`The token is signed by another algorithm than ${algorithms.join(', ')}`)
+}
+
+function decoded(token: string): jwt.Jwt | null {
+  try {
+    return jwt.decode(token, { complete: true })
+  } catch {
+    // The error would show a part of the token.
+    return null
+  }
+}
+
+function signed({ sub, role, ttlMs }: TokenRequest, keys: TokenKeys, now: Instant): string {
+  if (keys.kind !== 'secret') throw new SetupError('Signing a token needs JWT_SECRET')
+  if (!SELLER_ID.test(sub)) throw new SetupError(`A seller id is ${SELLER_ID_RULE}`)
+  const iat = Math.floor(now / SECOND_MS)
+  const exp = Math.ceil((now + ttlMs) / SECOND_MS)
+  if (!(ttlMs > 0 && exp * SECOND_MS <= LAST_INSTANT))
+    throw new SetupError('A token needs an end, and a later one than now')
+  const aimed = {
+    ...(keys.issuer !== null && { iss: keys.issuer }),
+    ...(keys.audience !== null && { aud: keys.audience }),
+  }
+  return jwt.sign({ sub, role, iat, exp, ...aimed }, keys.key, { algorithm: keys.algorithms[0] })
+}

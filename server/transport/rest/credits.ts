@@ -1,0 +1,65 @@
+import { Router } from 'express'
+import * as z from 'zod'
+import { permissionDenied, Refusal } from '../../domain/errors.js'
+import type { Services } from '../services.js'
+import { parse, sellerId } from '../validate.js'
+import { jsonBody } from './body.js'
+import { identityOf } from './identity.js'
+import { beforeId, pageLimit } from './paging.js'
+
+const creditsQuery = z.strictObject({ seller_id: sellerId.optional() })
+const ledgerQuery = z.strictObject({ seller_id: sellerId.optional(), cursor: beforeId, limit: pageLimit })
+const eventsQuery = z.strictObject({ after: z.coerce.number().int().min(0).default(0), limit: pageLimit })
+const moveBody = z.strictObject({
+  amount: z.int().refine((amount) => amount !== 0, 'must not be 0'),
+  reason: z.string().max(500, 'at most 500 characters').optional(),
+  corrects: z.int().min(1).optional(),
+})
+const idempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+const moveParams = z.object({ seller_id: sellerId })
+
+/** Accounts, ledgers and events (SPEC.md, N). */
+export function creditRoutes({ lookups, snapshots, moveCredits }: Services): Router {
+  const router = Router()
+  router.get('/credits', async (req, res) => {
+    const { seller_id } = parse(creditsQuery, req.query)
+    res.json(await lookups.credits(identityOf(res), seller_id))
+  })
+  router.get('/credits/ledger', async (req, res) => {
+    const { seller_id, cursor, limit } = parse(ledgerQuery, req.query)
+    res.json(await lookups.ledger(identityOf(res), { sellerId: seller_id, before: cursor, limit }))
+  })
+  router.get('/events', async (req, res) => {
+    const { after, limit } = parse(eventsQuery, req.query)
+    const by = identityOf(res)
+    if (by.role !== 'seller') throw permissionDenied()
+    res.json(await snapshots.events(by.sub, after, limit))
+  })
+  router.post('/sellers/:seller_id/credits', jsonBody, async (req, res) => {
+    if (identityOf(res).role === 'seller') throw permissionDenied()
+    const { seller_id } = parse(moveParams, req.params)
+    const { amount, reason, corrects } = parse(moveBody, req.body)
+    const key = req.get('Idempotency-Key')
+    if (key === undefined) {
+      throw new Refusal(
+        'invalid_request',
+        'Idempotency-Key: send this header, with a key of your own for each movement',
+        {
+          field: 'Idempotency-Key',
+        },
+      )
+    }
+    const { 'Idempotency-Key': checkedKey } = parse(z.object({ 'Idempotency-Key': idempotencyKey }), {
+      'Idempotency-Key': key,
+    })
+    const { created, ...answer } = await moveCredits({
+      sellerId: seller_id,
+      amount,
+      idempotencyKey: checkedKey,
+      reason,
+      corrects,
+    })
+    res.status(created ? 201 : 200).json(answer)
+  })
+  return router
+}

@@ -1,0 +1,35 @@
+import { Router } from 'express'
+import { Refusal } from '../../domain/errors.js'
+import { isLivestreamId } from '../../domain/livestream-id.js'
+import type { Services } from '../services.js'
+import { ignoredBody } from './body.js'
+import { identityOf } from './identity.js'
+
+/** The routes that frontends of the old server call (SPEC.md, H). Their bodies are ignored. */
+export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Router {
+  const router = Router()
+  router.param('id', (_req, _res, next, id: string) => {
+    next(isLivestreamId(id) ? undefined : new Refusal('livestream_not_found', 'Livestream not found'))
+  })
+
+  router.get('/credit-monitor/status', async (_req, res) => {
+    res.json(await lookups.monitorStatus(identityOf(res)))
+  })
+  router.post('/:id/heartbeat', ignoredBody, async (req, res) => {
+    res.json(await heartbeats.record(idOf(req.params), identityOf(res)))
+  })
+  router.post('/:id/check_credits', ignoredBody, async (req, res) => {
+    res.json(await livestreams.check(idOf(req.params), identityOf(res)))
+  })
+  router.patch(['/start/:id', '/:id/start'], ignoredBody, async (req, res) => {
+    res.json(await livestreams.start(idOf(req.params), identityOf(res)))
+  })
+  router.patch(['/end/:id', '/:id/end'], ignoredBody, async (req, res) => {
+    res.json(await livestreams.end(idOf(req.params), identityOf(res)))
+  })
+  return router
+}
+
+function idOf(params: Record<string, string | string[] | undefined>): string {
+  return String(params['id'])
+}

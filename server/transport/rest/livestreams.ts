@@ -1,0 +1,48 @@
+import { Router } from 'express'
+import * as z from 'zod'
+import type { Services } from '../services.js'
+import { livestreamId, parse, sellerId } from '../validate.js'
+import { jsonBody } from './body.js'
+import { identityOf } from './identity.js'
+import { beforeId, pageLimit } from './paging.js'
+
+const title = z.string().trim().min(1, 'must not be empty').max(500, 'at most 500 characters')
+const createBody = z.strictObject({ title, id: livestreamId.optional(), seller_id: sellerId.optional() })
+const forceEndBody = z.strictObject({ reason: z.string().max(500, 'at most 500 characters').optional() })
+const noQuery = z.strictObject({})
+const listQuery = z.strictObject({
+  status: z.literal('live').optional(),
+  seller_id: sellerId.optional(),
+  cursor: livestreamId.or(z.literal('')).default(''),
+  limit: pageLimit,
+})
+const ledgerQuery = z.strictObject({ cursor: beforeId, limit: pageLimit })
+
+/** Livestreams (SPEC.md, N). */
+export function livestreamRoutes({ livestreams, lookups }: Services): Router {
+  const router = Router()
+  router.post('/', jsonBody, async (req, res) => {
+    const body = parse(createBody, req.body)
+    const request = { title: body.title, id: body.id, sellerId: body.seller_id }
+    const { created, livestream } = await livestreams.create(request, identityOf(res))
+    res.status(created ? 201 : 200).json(livestream)
+  })
+  router.get('/', async (req, res) => {
+    const { status, seller_id, cursor, limit } = parse(listQuery, req.query)
+    const query = { sellerId: seller_id, liveOnly: status === 'live', cursor, limit }
+    res.json(await lookups.livestreams(identityOf(res), query))
+  })
+  router.get('/:id', async (req, res) => {
+    parse(noQuery, req.query)
+    res.json(await lookups.livestream(req.params.id, identityOf(res)))
+  })
+  router.get('/:id/ledger', async (req, res) => {
+    const { cursor, limit } = parse(ledgerQuery, req.query)
+    res.json(await lookups.livestreamLedger(req.params.id, identityOf(res), { before: cursor, limit }))
+  })
+  router.post('/:id/force_end', jsonBody, async (req, res) => {
+    const { reason } = parse(forceEndBody, req.body ?? {})
+    res.json(await livestreams.forceEnd(String(req.params['id']), identityOf(res), reason))
+  })
+  return router
+}

@@ -1,0 +1,57 @@
+import { Refusal } from '../../domain/errors.js'
+import { toTimestamp } from '../../domain/instant.js'
+import type { Subscriber } from '../../services/dispatch.js'
+import type { Identity } from '../../tokens.js'
+import { parse } from '../validate.js'
+import type { Connection, SocketParts } from './connection.js'
+import { livestreamRequest, renewRequest, subscribeRequest } from './schemas.js'
+
+/** Answers one client event: parse, call, reply. Throws a Refusal. */
+export type RequestHandler = (connection: Connection, payload: unknown) => Promise<object>
+
+/** Every event that a client may send (P3). */
+export function requestHandlers({ services, dispatch }: SocketParts): ReadonlyMap<string, RequestHandler> {
+  const { livestreams, heartbeats, snapshots, tokens } = services
+
+  const ping: RequestHandler = async ({ identity }, payload) =>
+    heartbeats.record(parse(livestreamRequest, payload).livestream_id, identity)
+
+  const start: RequestHandler = async ({ identity }, payload) =>
+    livestreams.start(parse(livestreamRequest, payload).livestream_id, identity)
+
+  const end: RequestHandler = async ({ identity }, payload) =>
+    livestreams.end(parse(livestreamRequest, payload).livestream_id, identity)
+
+  const subscribe: RequestHandler = async (connection, payload) => {
+    const { livestream_id, after } = parse(subscribeRequest, payload)
+    const { identity } = connection
+    const first = await snapshots.snapshot(livestream_id, identity, after)
+    if (!connection.subscriber) {
+      const cursor = after === undefined || first.reset ? first.seq : after
+      const subscriber: Subscriber = { cursor, send: (kind, event) => connection.socket.emit(kind, event) }
+      connection.subscriber = subscriber
+      await dispatch.join(identity.sub, subscriber)
+    }
+    // First everything up to the snapshot, then the snapshot, then what comes after it (V3).
+    let snapshot = first
+    while (connection.subscriber.cursor !== snapshot.seq && connection.socket.connected) {
+      await dispatch.catchUp(identity.sub, snapshot.seq)
+      snapshot = { ...(await snapshots.snapshot(livestream_id, identity)), reset: first.reset }
+    }
+    return snapshot
+  }
+
+  const renew: RequestHandler = async (connection, payload) => {
+    const { token } = parse(renewRequest, payload)
+    const renewed: Identity = await tokens.verify(token)
+    const { sub, role } = connection.identity
+    if (renewed.sub !== sub || renewed.role !== role) {
+      throw new Refusal('identity_changed', 'A renewed token is for the same sub and role; connect anew for another')
+    }
+    connection.identity = renewed
+    connection.expiry.renew(renewed.expiresAt)
+    return { expires_at: toTimestamp(renewed.expiresAt) }
+  }
+
+  return new Map(Object.entries({ subscribe, ping, start, end, renew }))
+}
