@@ -78,7 +78,7 @@ export async function startApp(config: Config, { clock, log }: AppParts): Promis
       tokens,
       metrics,
       heartbeats,
-      livestreams: createLivestreams({ metering, presence, clock, policy }),
+      livestreams: createLivestreams({ metering, presence, clock, policy, timeScaleAllowed: !config.production }),
       lookups: createLookups({ metering, presence, clock, sweepIntervalMs }),
       snapshots: createSnapshots(metering, presence, policy),
       moveCredits: (request) => moveSellerCredits(metering, policy, request),

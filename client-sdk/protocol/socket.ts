@@ -33,6 +33,11 @@ export interface LivestreamRequest {
   livestream_id: string
 }
 
+export interface StartRequest extends LivestreamRequest {
+  /** Divides the times of the run's policy, to watch in minutes what takes hours. Refused outside development. */
+  time_scale?: number
+}
+
 export interface HeartbeatAnswer {
   message: string
   last_activity: Timestamp
@@ -71,7 +76,7 @@ export interface RenewAnswer {
 export interface ClientToServerEvents {
   subscribe: (request: SubscribeRequest, ack?: (answer: Ack<Snapshot>) => void) => void
   ping: (request: LivestreamRequest, ack?: (answer: Ack<HeartbeatAnswer>) => void) => void
-  start: (request: LivestreamRequest, ack?: (answer: Ack<StartAnswer>) => void) => void
+  start: (request: StartRequest, ack?: (answer: Ack<StartAnswer>) => void) => void
   end: (request: LivestreamRequest, ack?: (answer: Ack<EndAnswer>) => void) => void
   renew: (request: RenewRequest, ack?: (answer: Ack<RenewAnswer>) => void) => void
 }

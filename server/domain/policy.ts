@@ -6,3 +6,18 @@ export interface Policy {
   readonly lowCreditThreshold: number
   readonly refundGraceMs: number
 }
+
+/**
+ * The policy with its times divided, to watch in minutes what takes hours.
+ * @param timeScale a whole number, at least 1
+ */
+export function scaledPolicy(policy: Policy, timeScale: number): Policy {
+  const scaled = (ms: number): number => Math.floor(ms / timeScale)
+  return {
+    intervalMs: scaled(policy.intervalMs),
+    warningMs: scaled(policy.warningMs),
+    autoEndMs: scaled(policy.autoEndMs),
+    lowCreditThreshold: policy.lowCreditThreshold,
+    refundGraceMs: scaled(policy.refundGraceMs),
+  }
+}

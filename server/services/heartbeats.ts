@@ -144,7 +144,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   return {
     record,
     async drained() {
-      while (underWay) await underWay
+      while (underWay !== null) await underWay
     },
   }
 }

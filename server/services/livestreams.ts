@@ -5,7 +5,8 @@ import { end, start } from '../domain/acts.js'
 import { endMessage } from '../domain/end-message.js'
 import { permissionDenied, Refusal } from '../domain/errors.js'
 import { toTimestamp, wholeMinutes } from '../domain/instant.js'
-import type { Policy } from '../domain/policy.js'
+import { LONGEST_GAP_MS } from '../domain/outage.js'
+import { type Policy, scaledPolicy } from '../domain/policy.js'
 import { type EndedRun, nextIntervalAt, type Run } from '../domain/run.js'
 import { runOuts, type Tally } from '../domain/tally.js'
 import type { Db } from '../store/database.js'
@@ -45,7 +46,8 @@ export interface CreateRequest {
 export interface Livestreams {
   /** Makes a livestream, or finds the same seller's with this id. */
   create(request: CreateRequest, by: Identity): Promise<{ created: boolean; livestream: LivestreamView }>
-  start(id: string, by: Identity): Promise<StartAnswer>
+  /** @param timeScale divides the times of the run's policy; more than 1 is refused outside development */
+  start(id: string, by: Identity, timeScale?: number): Promise<StartAnswer>
   end(id: string, by: Identity): Promise<EndAnswer>
   /** Ends it for an operator, whoever's it is. */
   forceEnd(id: string, by: Identity, note?: string): Promise<EndAnswer>
@@ -58,6 +60,8 @@ export interface LivestreamsParts {
   readonly clock: Clock
   /** What the runs that start from now on are metered by. */
   readonly policy: Policy
+  /** Whether runs may be started with a policy of seconds: in development only. */
+  readonly timeScaleAllowed: boolean
 }
 
 /** A livestream by its id. @throws Refusal `livestream_not_found` */
@@ -80,7 +84,13 @@ export function notLive(last: Run | null): Refusal {
   return new Refusal('livestream_not_live', 'Livestream is not currently live', ended)
 }
 
-export function createLivestreams({ metering, presence, clock, policy }: LivestreamsParts): Livestreams {
+export function createLivestreams({
+  metering,
+  presence,
+  clock,
+  policy,
+  timeScaleAllowed,
+}: LivestreamsParts): Livestreams {
   const { db } = metering
 
   async function create(request: CreateRequest, by: Identity): ReturnType<Livestreams['create']> {
@@ -98,12 +108,13 @@ export function createLivestreams({ metering, presence, clock, policy }: Livestr
     return { created, livestream: view }
   }
 
-  async function startRun(id: string, by: Identity): Promise<StartAnswer> {
+  async function startRun(id: string, by: Identity, timeScale = 1): Promise<StartAnswer> {
     const { sellerId } = await ownLivestream(db, id, by)
+    const runPolicy = policyAt(timeScale)
     return metering.withSeller(sellerId, async (tx, tally) => {
       const live = tally.live.find(({ run }) => run.livestreamId === id)
       if (live) throw new Refusal('livestream_already_live', 'Livestream is already live', { run_id: live.run.id })
-      const run = start(tally, await nextRunId(tx), id, policy)
+      const run = start(tally, await nextRunId(tx), id, runPolicy)
       return {
         message: 'Livestream started successfully',
         remaining_credits: tally.balance,
@@ -114,6 +125,17 @@ export function createLivestreams({ metering, presence, clock, policy }: Livestr
         credits_run_out_at: toTimestamp(runOuts(tally).get(run.id) ?? nextIntervalAt(run)),
       }
     })
+  }
+
+  function policyAt(timeScale: number): Policy {
+    const refuse = (why: string) => new Refusal('invalid_request', `time_scale: ${why}`, { field: 'time_scale' })
+    if (timeScale === 1) return policy
+    if (!timeScaleAllowed) throw refuse('only a server in development takes it')
+    const scaled = scaledPolicy(policy, timeScale)
+    if (scaled.autoEndMs <= LONGEST_GAP_MS || scaled.autoEndMs <= scaled.warningMs || scaled.warningMs < 1) {
+      throw refuse('too fast, the time to the automatic end must stay above 3 s')
+    }
+    return scaled
   }
 
   function endRun(livestream: Livestream, reason: 'seller' | 'operator', note?: string): Promise<EndAnswer> {

@@ -16,10 +16,11 @@ const listQuery = z.strictObject({
   cursor: livestreamId.or(z.literal('')).default(''),
   limit: pageLimit,
 })
+const snapshotQuery = z.strictObject({ after: z.coerce.number().int().min(0).optional() })
 const ledgerQuery = z.strictObject({ cursor: beforeId, limit: pageLimit })
 
 /** Livestreams (SPEC.md, N). */
-export function livestreamRoutes({ livestreams, lookups }: Services): Router {
+export function livestreamRoutes({ livestreams, lookups, snapshots }: Services): Router {
   const router = Router()
   router.post('/', jsonBody, async (req, res) => {
     const body = parse(createBody, req.body)
@@ -35,6 +36,10 @@ export function livestreamRoutes({ livestreams, lookups }: Services): Router {
   router.get('/:id', async (req, res) => {
     parse(noQuery, req.query)
     res.json(await lookups.livestream(req.params.id, identityOf(res)))
+  })
+  router.get('/:id/snapshot', async (req, res) => {
+    const { after } = parse(snapshotQuery, req.query)
+    res.json(await snapshots.snapshot(req.params.id, identityOf(res), after))
   })
   router.get('/:id/ledger', async (req, res) => {
     const { cursor, limit } = parse(ledgerQuery, req.query)

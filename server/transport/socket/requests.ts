@@ -4,7 +4,7 @@ import type { Subscriber } from '../../services/dispatch.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
 import type { Connection, SocketParts } from './connection.js'
-import { livestreamRequest, renewRequest, subscribeRequest } from './schemas.js'
+import { livestreamRequest, renewRequest, startRequest, subscribeRequest } from './schemas.js'
 
 /** Answers one client event: parse, call, reply. Throws a Refusal. */
 export type RequestHandler = (connection: Connection, payload: unknown) => Promise<object>
@@ -16,8 +16,10 @@ export function requestHandlers({ services, dispatch }: SocketParts): ReadonlyMa
   const ping: RequestHandler = async ({ identity }, payload) =>
     heartbeats.record(parse(livestreamRequest, payload).livestream_id, identity)
 
-  const start: RequestHandler = async ({ identity }, payload) =>
-    livestreams.start(parse(livestreamRequest, payload).livestream_id, identity)
+  const start: RequestHandler = async ({ identity }, payload) => {
+    const { livestream_id, time_scale } = parse(startRequest, payload)
+    return livestreams.start(livestream_id, identity, time_scale)
+  }
 
   const end: RequestHandler = async ({ identity }, payload) =>
     livestreams.end(parse(livestreamRequest, payload).livestream_id, identity)
