@@ -1,12 +1,6 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { ROLES, type Role } from '../client-sdk/protocol/index.js'
-import { audit } from './commands/audit.js'
-import { grant } from './commands/grant.js'
-import { migrate } from './commands/migrate.js'
-import { monitorCredits } from './commands/monitor-credits.js'
-import { serve } from './commands/serve.js'
-import { token } from './commands/token.js'
 import { type Config, loadEnvFile, readConfig } from './config.js'
 import { Refusal, SetupError } from './domain/errors.js'
 import { SECOND_MS } from './domain/instant.js'
@@ -40,6 +34,7 @@ function duration(text: string): number {
   return ms
 }
 
+// Each command loads what it needs when it is called: `token` should not wait for a web server to load.
 const program = new Command('tallylight')
   .description(
     'Meters the prepaid credits of live streams in real time.\nSettings come from the environment and from .env in this folder (README.md, "Settings").',
@@ -49,7 +44,7 @@ const program = new Command('tallylight')
 program
   .command('serve')
   .description('run the server, with its sweep, until SIGTERM or Ctrl+C')
-  .action(() => serve(config()))
+  .action(async () => (await import('./commands/serve.js')).serve(config()))
 
 program
   .command('monitor_credits')
@@ -60,6 +55,7 @@ program
   .action(async (options: { runOnce: boolean; verbose: boolean; checkInterval: number }) => {
     const abort = new AbortController()
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => abort.abort())
+    const { monitorCredits } = await import('./commands/monitor-credits.js')
     const { runOnce, verbose, checkInterval } = options
     await monitorCredits(
       config(),
@@ -71,7 +67,7 @@ program
 program
   .command('migrate')
   .description('bring the database up to date (serve does it too)')
-  .action(() => migrate(config(), print))
+  .action(async () => (await import('./commands/migrate.js')).migrate(config(), print))
 
 program
   .command('token')
@@ -79,7 +75,8 @@ program
   .requiredOption('--seller <id>', 'whom the token speaks for: its sub', sellerId)
   .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).default('seller'))
   .option('--ttl <duration>', 'how long it is good for, such as 90s, 30m or 1h', duration, parseDuration('1h') ?? 0)
-  .action((options: { seller: string; role: Role; ttl: number }) => {
+  .action(async (options: { seller: string; role: Role; ttl: number }) => {
+    const { token } = await import('./commands/token.js')
     token(config(), { seller: options.seller, role: options.role, ttlMs: options.ttl }, print)
   })
 
@@ -90,13 +87,11 @@ program
   .requiredOption('--credits <n>', 'how many', wholeNumber(1, Number.MAX_SAFE_INTEGER))
   .requiredOption('--key <key>', 'your own key for this grant: granting again with it changes nothing')
   .option('--reason <text>', 'a note for the ledger')
-  .action((options: { seller: string; credits: number; key: string; reason?: string }) =>
-    grant(
-      config(),
-      { sellerId: options.seller, amount: options.credits, idempotencyKey: options.key, reason: options.reason },
-      print,
-    ),
-  )
+  .action(async (options: { seller: string; credits: number; key: string; reason?: string }) => {
+    const { grant } = await import('./commands/grant.js')
+    const { seller, credits, key, reason } = options
+    await grant(config(), { sellerId: seller, amount: credits, idempotencyKey: key, reason }, print)
+  })
 
 program
   .command('audit')
@@ -104,6 +99,7 @@ program
     'check the data against every rule of billing, ending and events that it can show; exits 1 where one is broken',
   )
   .action(async () => {
+    const { audit } = await import('./commands/audit.js')
     if (!(await audit(config(), print))) process.exitCode = 1
   })
 

@@ -64,7 +64,9 @@ function lowCreditWarning(tally: Tally, entry: TalliedRun, outs: ReadonlyMap<num
   })
   const tellFinal = finalSince !== null && run.finalToldInterval !== currentInterval(run)
   const events: UnnumberedEvent[] = []
-  if (lowAt !== null && !(tellFinal && finalSince === lowAt)) events.push(warning(lowAt, false))
+  // V4: not where a grant in the same transaction has made it good.
+  const stillLow = tally.balance <= run.policy.lowCreditThreshold
+  if (lowAt !== null && stillLow && !(tellFinal && finalSince === lowAt)) events.push(warning(lowAt, false))
   if (tellFinal) {
     events.push(warning(finalSince, true))
     entry.run = { ...run, finalToldInterval: currentInterval(run) }

@@ -34,32 +34,39 @@ interface Failure extends ErrorDetails {
   code: ErrorCode
 }
 
-/**
- * Serves a socket until it disconnects.
- * @param track hears of every request, so that a graceful stop can wait for those under way
- */
+/** What a graceful stop needs to know of all connections. */
+export interface Gate {
+  /** False once the server stops: what comes from then on is refused. */
+  isOpen(): boolean
+  /** Hears of every request, so that those under way can be waited for. */
+  track(request: Promise<void>): void
+}
+
+/** Serves a socket until it disconnects. */
 export function serveConnection(
   socket: Socket,
   identity: Identity,
   { clock, dispatch, presence, log }: SocketParts,
   handlers: ReadonlyMap<string, RequestHandler>,
-  track: (request: Promise<void>) => void,
+  gate: Gate,
 ): void {
   const expiry = watchExpiry(clock, identity.expiresAt, {
     expiring: (expiresAt) => socket.emit('token_expiring', { expires_at: toTimestamp(expiresAt) }),
     expired: disconnectExpired,
   })
   const connection: Connection = { socket, identity, expiry, subscriber: null }
-  // What changes something comes in the order in which it was sent; a ping only waits for those before it.
+  // Everything is done in the order in which it was sent; only pings do not wait for each other.
   let changes: Promise<unknown> = Promise.resolve()
   let changing = 0
+  let pings: Promise<unknown> = Promise.resolve()
 
   function disconnectExpired(): void {
     socket.emit('request_error', { event: 'connection', error: 'The token has expired', code: 'token_expired' })
     socket.disconnect(true)
   }
 
-  async function answer(event: string, payload: unknown): Promise<object> {
+  async function answer(event: string, payloads: readonly unknown[]): Promise<object> {
+    if (!gate.isOpen()) throw new Refusal('server_draining', 'The server is stopping; connect again in a moment')
     const handler = handlers.get(event)
     if (!handler) {
       const known = [...handlers.keys()].join(', ')
@@ -69,12 +76,15 @@ export function serveConnection(
     if (event !== 'renew' && connection.identity.expiresAt <= clock.wallNow()) {
       throw new Refusal('token_expired', 'The token has expired')
     }
+    if (payloads.length > 1) throw new Refusal('invalid_request', 'An event carries one payload')
+    const [payload] = payloads
     if (event === 'ping') {
-      if (changing > 0) await changes
-      return handler(connection, payload)
+      const mine = changing > 0 ? changes.then(() => handler(connection, payload)) : handler(connection, payload)
+      pings = Promise.allSettled([pings, mine])
+      return mine
     }
     changing += 1
-    const mine = changes
+    const mine = Promise.all([changes, pings])
       .then(() => handler(connection, payload))
       .finally(() => {
         changing -= 1
@@ -87,7 +97,7 @@ export function serveConnection(
     const last = args.at(-1)
     const ack = typeof last === 'function' ? (last as (answer: object) => void) : null
     try {
-      const reply = await answer(event, args[0] === last && ack ? undefined : args[0])
+      const reply = await answer(event, ack ? args.slice(0, -1) : args)
       ack?.({ ok: true, ...reply })
     } catch (error) {
       const failure = describe(error, event)
@@ -104,7 +114,7 @@ export function serveConnection(
 
   presence.joined(identity.sub)
   log.debug({ seller: identity.sub, socket: socket.id }, 'socket connected')
-  socket.onAny((event: string, ...args: unknown[]) => track(serve(event, args)))
+  socket.onAny((event: string, ...args: unknown[]) => gate.track(serve(event, args)))
   socket.on('disconnect', (reason) => {
     expiry.stop()
     if (connection.subscriber) dispatch.leave(identity.sub, connection.subscriber)

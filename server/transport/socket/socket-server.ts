@@ -1,11 +1,12 @@
 import type { Server as HttpServer } from 'node:http'
-import { type DefaultEventsMap, Server } from 'socket.io'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type DefaultEventsMap, Server, type Socket } from 'socket.io'
 import type { ConnectRefusal } from '../../../client-sdk/protocol/index.js'
 import { permissionDenied, Refusal } from '../../domain/errors.js'
 import { SECOND_MS } from '../../domain/instant.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
-import { type SocketParts, serveConnection } from './connection.js'
+import { type Gate, type SocketParts, serveConnection } from './connection.js'
 import { isOriginAllowed } from './origins.js'
 import { requestHandlers } from './requests.js'
 import { handshakeAuth } from './schemas.js'
@@ -14,11 +15,13 @@ const LARGEST_PAYLOAD_BYTES = 16 * 1024
 const AUTHENTICATE_WITHIN_MS = 5 * SECOND_MS
 /** Over how long the clients of a server that stops come back. */
 const RECONNECT_SPREAD_MS = 5 * SECOND_MS
+/** How long closing waits for clients to take what was sent to them last. */
+const FLUSH_WITHIN_MS = SECOND_MS
 
 export interface SocketServer {
-  /** Takes no new connections, tells the open ones, and resolves when what they asked is answered. */
+  /** Takes no new connections and requests, tells the open ones, and resolves when what they asked is answered. */
   drain(): Promise<void>
-  /** Disconnects everybody and closes the HTTP server. */
+  /** Disconnects everybody, once what was sent to them is on its way, and closes the HTTP server. */
   close(): Promise<void>
 }
 
@@ -57,12 +60,14 @@ export function createSocketServer(http: HttpServer, parts: SocketParts): Socket
   })
 
   const handlers = requestHandlers(parts)
-  io.on('connection', (socket) => {
-    serveConnection(socket, socket.data.identity, parts, handlers, (request) => {
+  const gate: Gate = {
+    isOpen: () => !draining,
+    track(request) {
       underWay.add(request)
       void request.finally(() => underWay.delete(request))
-    })
-  })
+    },
+  }
+  io.on('connection', (socket) => serveConnection(socket, socket.data.identity, parts, handlers, gate))
 
   return {
     async drain() {
@@ -71,12 +76,23 @@ export function createSocketServer(http: HttpServer, parts: SocketParts): Socket
         const reconnectAfterMs = Math.round(500 + Math.random() * RECONNECT_SPREAD_MS)
         socket.emit('server_draining', { reconnect_after_ms: reconnectAfterMs })
       }
-      while (underWay.size > 0) await Promise.all(underWay)
+      await Promise.all(underWay)
     },
     async close() {
+      // Engine.IO's own closing drops what is not sent yet, and so would the last answers be (A6).
+      const flushed = Promise.all([...io.sockets.sockets.values()].map(flushAndClose))
+      await Promise.race([flushed, sleep(FLUSH_WITHIN_MS, undefined, { ref: false })])
       await io.close()
     },
   }
+}
+
+/** Resolves when a connection is closed; nothing more is read from it, and what waits to be sent goes out first. */
+function flushAndClose({ conn }: Pick<Socket, 'conn'>): Promise<void> {
+  return new Promise((resolve) => {
+    conn.once('close', () => resolve())
+    conn.close()
+  })
 }
 
 /** P1: a refused connection says why. */

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import jwt from 'jsonwebtoken'
+
+export interface BenchSeller {
+  readonly token: string
+  readonly livestreamId: string
+}
+
+export interface BenchServer {
+  readonly url: string
+  readonly sellers: BenchSeller[]
+  stop(): Promise<void>
+}
+
+const SECRET = 'a secret for the benchmarks of Tallylight'
+const cli = fileURLToPath(new URL('../dist/server/cli.js', import.meta.url))
+const echo = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
+
+const sign = (sub: string, role: string): string => jwt.sign({ sub, role }, SECRET, { expiresIn: '1h' })
+
+/** The bare echo; its tokens and livestreams are as long as the real ones, and mean nothing. */
+export async function startEcho(sellers: number): Promise<BenchServer> {
+  const child = spawn(process.execPath, ['--import', 'tsx', echo], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return { url: await listeningUrl(child), sellers: await manySellers(sellers), stop: () => stop(child) }
+}
+
+/** The built server on a fresh database on disk, with as many sellers, each with a livestream that is live. */
+export async function startTallylight(sellers: number): Promise<BenchServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'tallylight-bench-'))
+  const child = spawn(process.execPath, [...(process.env['BENCH_NODE_ARGS']?.split(' ') ?? []), cli, 'serve'], {
+    env: {
+      ...process.env,
+      PORT: '0',
+      DATABASE_URL: `sqlite:${join(folder, 'bench.db')}`,
+      JWT_SECRET: SECRET,
+      LOG_LEVEL: 'info',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const url = await listeningUrl(child)
+  const live = await manySellers(sellers)
+  await Promise.all(live.map((seller, index) => goLive(url, seller, `seller-${index}`)))
+  return {
+    url,
+    sellers: live,
+    async stop() {
+      await stop(child)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function manySellers(count: number): Promise<BenchSeller[]> {
+  return Array.from({ length: count }, (_, index) => ({
+    token: sign(`seller-${index}`, 'seller'),
+    livestreamId: `livestream-of-seller-${index}`,
+  }))
+}
+
+async function goLive(url: string, { token, livestreamId }: BenchSeller, sellerId: string): Promise<void> {
+  const service = sign('bench', 'service')
+  await send(url, 'POST', '/api/livestreams/', service, { title: 'bench', id: livestreamId, seller_id: sellerId })
+  await send(url, 'POST', `/api/sellers/${sellerId}/credits/`, service, { amount: 100 })
+  await send(url, 'PATCH', `/api/livestreams/start/${livestreamId}/`, token)
+}
+
+async function send(url: string, method: string, path: string, token: string, body?: object): Promise<void> {
+  const response = await fetch(url + path, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'idempotency-key': 'bench' },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  })
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+}
+
+/** Resolves with the address that a server prints once it listens. */
+export function listeningUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the server stopped with exit code ${code}`)))
+    if (!child.stdout) {
+      reject(new Error('the server has no output'))
+      return
+    }
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const found = /listening on (http:\S+?)"/.exec(line)
+      if (found?.[1]) resolve(found[1])
+    })
+  })
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit')
+  child.kill('SIGTERM')
+  await gone
+}
