@@ -38,6 +38,7 @@ const STATEMENTS = [
     low_credit_threshold integer not null check (low_credit_threshold >= 0),
     refund_grace_ms integer not null check (refund_grace_ms >= 0),
     billed_intervals integer not null check (billed_intervals >= 0),
+    paid_interval integer check (paid_interval < billed_intervals),
     credits_consumed integer not null default 0 check (credits_consumed >= 0),
     last_activity_at integer not null check (last_activity_at >= started_at),
     silent_since integer not null check (silent_since >= last_activity_at),

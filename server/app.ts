@@ -1,10 +1,7 @@
-import { createServer, type Server as HttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { v7 as uuid } from 'uuid'
 import type { Clock } from './clock.js'
 import type { Config } from './config.js'
 import { withDevSecret } from './dev-secret.js'
-import { SetupError } from './domain/errors.js'
 import type { Outcome } from './domain/outcome.js'
 import { dueAt } from './domain/run.js'
 import type { Log } from './log.js'
@@ -27,6 +24,7 @@ import { openDatabase } from './store/database.js'
 import { migrate } from './store/migrate.js'
 import { countLiveRuns } from './store/runs.js'
 import { createTokens, type Tokens } from './tokens.js'
+import { createHttpServer } from './transport/http-server.js'
 import { createRest } from './transport/rest/rest.js'
 import type { Services } from './transport/services.js'
 import { createSocketServer } from './transport/socket/socket-server.js'
@@ -85,8 +83,10 @@ export async function startApp(config: Config, { clock, log }: AppParts): Promis
       readiness: readiness.check,
     }
 
-    const http = createServer(createRest(services, config.corsOrigins, log))
-    const sockets = createSocketServer(http, {
+    const server = createHttpServer(
+      createRest(services, { corsOrigins: config.corsOrigins, development: isOpenToAnybody(config), log }),
+    )
+    const sockets = createSocketServer(server.http, {
       services,
       dispatch,
       presence,
@@ -97,7 +97,7 @@ export async function startApp(config: Config, { clock, log }: AppParts): Promis
 
     // A5: stamped before anybody is accepted, so that the time without a server is an outage and ends no run.
     await stamp({ db, timekeeper })
-    const url = await listen(http, config)
+    const url = await server.listen(config.host, config.port)
     const loops: Loop[] = [
       startPulse({
         db,
@@ -121,7 +121,9 @@ export async function startApp(config: Config, { clock, log }: AppParts): Promis
       async stop() {
         readiness.drain()
         await sockets.drain()
-        await sockets.close()
+        const closed = sockets.close()
+        server.dropUnused()
+        await closed
         await heartbeats.drained()
         await Promise.all(loops.map((loop) => loop.stop()))
         await presence.save()
@@ -134,23 +136,7 @@ export async function startApp(config: Config, { clock, log }: AppParts): Promis
   }
 }
 
-function listen(http: HttpServer, { host, port }: Config): Promise<string> {
-  return new Promise((resolve, reject) => {
-    http.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new SetupError(`Cannot listen on ${host}:${port}: ${listenFault(error)}`))
-    })
-    http.listen(port, host, () => {
-      const { port: actual } = http.address() as AddressInfo
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`)
-    })
-  })
-}
-
-function listenFault(error: NodeJS.ErrnoException): string {
-  if (error.code === 'EADDRINUSE')
-    return 'the port is in use. Stop what listens there, or set PORT to another (0 picks a free one).'
-  if (error.code === 'EACCES') return 'not permitted. Set PORT to one above 1023.'
-  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
-    return 'this machine has no such address. Set HOST to one of its own.'
-  return error.message
+/** Whether this is a newcomer's own server: nothing configured that a real application would need, and nobody else near. */
+function isOpenToAnybody({ production, keys, host }: Config): boolean {
+  return !production && keys.kind === 'dev_secret' && ['127.0.0.1', '::1', 'localhost'].includes(host)
 }

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { ROLES, type Role } from '../client-sdk/protocol/index.js'
 import { type Config, loadEnvFile, readConfig } from './config.js'
 import { Refusal, SetupError } from './domain/errors.js'
+import { IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE } from './domain/idempotency-key.js'
 import { SECOND_MS } from './domain/instant.js'
 import { SELLER_ID, SELLER_ID_RULE } from './domain/seller-id.js'
 import { parseDuration } from './duration.js'
@@ -25,6 +26,11 @@ function wholeNumber(least: number, most: number) {
 
 function sellerId(text: string): string {
   if (!SELLER_ID.test(text)) throw new InvalidArgumentError(`It must be ${SELLER_ID_RULE}.`)
+  return text
+}
+
+function idempotencyKey(text: string): string {
+  if (!IDEMPOTENCY_KEY.test(text)) throw new InvalidArgumentError(`It must be ${IDEMPOTENCY_KEY_RULE}.`)
   return text
 }
 
@@ -85,7 +91,7 @@ program
   .description('give a seller credits; safe beside a running server, which tells the seller within a second')
   .requiredOption('--seller <id>', 'who gets them', sellerId)
   .requiredOption('--credits <n>', 'how many', wholeNumber(1, Number.MAX_SAFE_INTEGER))
-  .requiredOption('--key <key>', 'your own key for this grant: granting again with it changes nothing')
+  .requiredOption('--key <key>', 'your own key for this grant: granting again with it changes nothing', idempotencyKey)
   .option('--reason <text>', 'a note for the ledger')
   .action(async (options: { seller: string; credits: number; key: string; reason?: string }) => {
     const { grant } = await import('./commands/grant.js')

@@ -14,7 +14,7 @@ export async function audit(config: Config, print: (line: string) => void): Prom
     print(
       breaches.length === 0
         ? `audit clean: ${facts.join(', ')}`
-        : `audit found ${breaches.length} breaches in ${facts.join(', ')}`,
+        : `audit found ${breaches.length} ${breaches.length === 1 ? 'breach' : 'breaches'} in ${facts.join(', ')}`,
     )
     return breaches.length === 0
   })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, systemClock } from '../clock.js'
 import type { Config } from '../config.js'
+import { Refusal } from '../domain/errors.js'
 import { type Instant, toTimestamp, wholeMinutes } from '../domain/instant.js'
 import type { Outcome } from '../domain/outcome.js'
 import { nextIntervalAt } from '../domain/run.js'
@@ -34,7 +35,13 @@ export async function monitorCredits(
     const metering = createMetering({ db, clock, timekeeper: commandTimekeeper(clock), announce: () => undefined })
     if (!options.runOnce) print(`monitoring every ${options.checkIntervalMs / 1000} s; stop with Ctrl+C`)
     for (;;) {
-      await pass(metering, clock, options.verbose, print)
+      try {
+        await pass(metering, clock, options.verbose, print)
+      } catch (error) {
+        // A busy database is no reason to end a monitor that runs for months: the next check catches up (B4).
+        if (options.runOnce || !(error instanceof Refusal)) throw error
+        print(`could not check: ${error.message}`)
+      }
       if (options.runOnce || options.signal.aborted) return
       await sleep(options.checkIntervalMs, undefined, { signal: options.signal }).catch(() => undefined)
       if (options.signal.aborted) return

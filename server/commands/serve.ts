@@ -15,10 +15,6 @@ export async function serve(config: Config): Promise<void> {
     log.warn({ behindMs }, 'the wall clock was set back: time stands still until it has caught up')
   })
   const app = await startApp(config, { clock, log })
-  log.info(
-    { url: app.url, database: config.database.file, sweepIntervalMs: config.sweepIntervalMs },
-    `listening on ${app.url}`,
-  )
   let stoppingSince: number | null = null
 
   async function stop(signal: NodeJS.Signals): Promise<void> {
@@ -45,4 +41,9 @@ export async function serve(config: Config): Promise<void> {
       })
     })
   }
+  // Said last: whoever waits for it may send a signal at once.
+  log.info(
+    { url: app.url, database: config.database.file, sweepIntervalMs: config.sweepIntervalMs },
+    `listening on ${app.url}`,
+  )
 }

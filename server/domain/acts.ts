@@ -72,6 +72,8 @@ function refundWithinGrace(tally: Tally, run: LiveRun): void {
   const index = currentInterval(run)
   const underWayMs = tally.now - intervalBegin(run, index)
   if (index < 1 || underWayMs >= run.policy.refundGraceMs) return
+  // Only what was paid, and is not given back yet, can be given back.
+  if (run.paidInterval !== index || tally.balance >= LARGEST_BALANCE) return
   refund(
     tally,
     intervalUnderWay(run),

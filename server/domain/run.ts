@@ -11,6 +11,8 @@ interface RunBase {
   readonly policy: Policy
   /** How many intervals have begun: each was paid for, or waived (B12). */
   readonly billedIntervals: number
+  /** The newest interval that was deducted, until it is given back; a waived one never was (B10, B12). */
+  readonly paidInterval: number | null
   /** Deductions less refunds. */
   readonly creditsConsumed: number
   readonly lastActivityAt: Instant
@@ -75,6 +77,7 @@ export function newRun(
     startedAt,
     policy,
     billedIntervals: 0,
+    paidInterval: null,
     creditsConsumed: 0,
     lastActivityAt: startedAt,
     silentSince: startedAt,

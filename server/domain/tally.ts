@@ -79,7 +79,7 @@ export function enter(tally: Tally, entry: Omit<NewEntry, 'balanceAfter'>): void
   tally.entries.push({ ...entry, balanceAfter: tally.balance })
   const { interval } = entry
   const owner = tally.live.find(({ run }) => run.id === interval?.runId)
-  if (owner) owner.run = { ...owner.run, creditsConsumed: owner.run.creditsConsumed - entry.amount }
+  if (owner && interval) owner.run = withEntry(owner.run, entry.kind, entry.amount, interval.intervalIndex)
   tally.events.push({
     kind: 'credit_update',
     at: entry.occurredAt,
@@ -94,6 +94,12 @@ export function enter(tally: Tally, entry: Omit<NewEntry, 'balanceAfter'>): void
       runs: forecasts(tally),
     },
   })
+}
+
+function withEntry(run: LiveRun, kind: NewEntry['kind'], amount: number, index: number): LiveRun {
+  const creditsConsumed = run.creditsConsumed - amount
+  if (kind === 'deduction') return { ...run, creditsConsumed, paidInterval: index }
+  return { ...run, creditsConsumed, paidInterval: run.paidInterval === index ? null : run.paidInterval }
 }
 
 /** Pays for the next interval of a run. The caller has seen that the balance allows it (B3). */

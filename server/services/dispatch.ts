@@ -72,23 +72,25 @@ export function createDispatch({ db, changeMark }: Database, log: Log): Dispatch
     const channel = channels.get(sellerId)
     if (!channel) return Promise.resolve()
     channel.known = Math.max(channel.known, seq)
-    channel.pumping ??= pump(sellerId, channel).finally(() => {
-      channel.pumping = null
-    })
-    return channel.pumping
+    if (!channel.pumping && lacksEvents(channel)) channel.pumping = pump(sellerId, channel)
+    return channel.pumping ?? Promise.resolve()
   }
 
   /** The one reader of a channel: whatever asks meanwhile only moves `known`. */
   async function pump(sellerId: string, channel: Channel): Promise<void> {
-    for (;;) {
-      const from = Math.min(...[...channel.subscribers].map(({ cursor }) => cursor))
-      if (from >= channel.known) return
-      const events = await eventsAfter(db, sellerId, from, PAGE)
-      if (events.length === 0) return
-      for (const { seq, kind, payload } of events) {
-        channel.known = Math.max(channel.known, seq)
-        for (const subscriber of channel.subscribers) deliver(subscriber, seq, kind, payload)
+    try {
+      while (lacksEvents(channel)) {
+        const from = lowestCursor(channel)
+        for (const { seq, kind, payload } of await eventsAfter(db, sellerId, from, PAGE)) {
+          channel.known = Math.max(channel.known, seq)
+          for (const subscriber of channel.subscribers) deliver(subscriber, seq, kind, payload)
+        }
+        // What comes next is not there, or no longer kept: reading on would never end.
+        if (lowestCursor(channel) === from) return
       }
+    } finally {
+      // At once, in the turn that saw the end: a turn later somebody could still ask, and nobody would read.
+      channel.pumping = null
     }
   }
 
@@ -106,4 +108,13 @@ export function createDispatch({ db, changeMark }: Database, log: Log): Dispatch
   }
 
   return { join, leave, push, catchUp, lookForMissed }
+}
+
+/** Infinity where nobody subscribes. */
+function lowestCursor({ subscribers }: Channel): number {
+  return Math.min(...[...subscribers].map(({ cursor }) => cursor))
+}
+
+function lacksEvents(channel: Channel): boolean {
+  return lowestCursor(channel) < channel.known
 }

@@ -50,6 +50,7 @@ interface Pending extends Heartbeat {
 export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded }: HeartbeatsParts): Heartbeats {
   let filling = new Map<string, Pending>()
   let underWay: Promise<void> | null = null
+  const alone = new Set<Promise<void>>()
 
   function record(livestreamId: string, by: Identity): Promise<HeartbeatAnswer> {
     return new Promise((resolve, reject) => {
@@ -88,8 +89,13 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     for (const pending of batch) {
       const row = pending.by.role === 'seller' ? recorded.get(keyOf(pending.livestreamId, pending.sellerId)) : undefined
       if (row) acknowledge(pending, row)
-      else void recordAlone(pending)
+      else follow(recordAlone(pending))
     }
+  }
+
+  function follow(recording: Promise<void>): void {
+    alone.add(recording)
+    void recording.finally(() => alone.delete(recording))
   }
 
   /** A batch settles nothing, so it needs no stamp of its own; but where the last is old, the gap is closed first (A5). */
@@ -144,7 +150,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   return {
     record,
     async drained() {
-      while (underWay !== null) await underWay
+      while (underWay !== null || alone.size > 0) await Promise.all([underWay, ...alone])
     },
   }
 }

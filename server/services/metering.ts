@@ -34,6 +34,7 @@ export interface Metering {
    */
   withSeller<T>(sellerId: string, act: Act<T>): Promise<T>
   /**
+   * For servers only: a command cannot always settle everything that is due (A5).
    * Reads a seller of whom nothing is due: settles first where something is, and writes nothing where nothing is.
    * `read` sees the state and the sequence of one instant (V3), and the entries that settling for this call has written.
    */

@@ -17,6 +17,8 @@ export interface Database {
   close(): Promise<void>
 }
 
+/** How long opening may wait for the writers of other processes: nobody is served yet. */
+const OPENING_WAIT_MS = 10_000
 /** How long a statement may wait inside SQLite, where it blocks the event loop; beyond it, waiting is asynchronous. */
 const BLOCKING_WAIT_MS = 50
 /** Pages in the write-ahead log before a checkpoint: 16 MB, so that a checkpoint is rare and still short. */
@@ -42,14 +44,15 @@ export function openDatabase(file: string): Database {
 function openFile(file: string): Sqlite.Database {
   try {
     if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true })
-    const sqlite = new Sqlite(file, { timeout: BLOCKING_WAIT_MS })
+    const sqlite = new Sqlite(file, { timeout: OPENING_WAIT_MS })
     sqlite.pragma('journal_mode = wal')
     sqlite.pragma('synchronous = full')
     sqlite.pragma('foreign_keys = on')
     sqlite.pragma('temp_store = memory')
     sqlite.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     // Fails here, at the start, where the file is read-only, rather than at the first deduction.
-    sqlite.exec('begin immediate; pragma user_version = 1; commit')
+    sqlite.exec('begin immediate; rollback')
+    sqlite.pragma(`busy_timeout = ${BLOCKING_WAIT_MS}`)
     return sqlite
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)

@@ -63,14 +63,15 @@ export async function saveRuns(db: Db, runs: readonly Run[]): Promise<void> {
   if (runs.length === 0) return
   await sql`
     insert into runs (id, livestream_id, seller_id, started_at, ended_at, end_reason, interval_ms, warning_ms,
-      auto_end_ms, low_credit_threshold, refund_grace_ms, billed_intervals, last_activity_at, silent_since, warned_at,
+      auto_end_ms, low_credit_threshold, refund_grace_ms, billed_intervals, paid_interval, last_activity_at, silent_since, warned_at,
       final_told_interval, due_at)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14,
-      value ->> 15, value ->> 16
+      value ->> 15, value ->> 16, value ->> 17
     from ${eachOf([...runs].sort((a, b) => a.id - b.id).map(toColumns))} where true order by key
     on conflict (id) do update set ended_at = excluded.ended_at, end_reason = excluded.end_reason,
-      billed_intervals = excluded.billed_intervals, last_activity_at = excluded.last_activity_at,
+      billed_intervals = excluded.billed_intervals, paid_interval = excluded.paid_interval,
+      last_activity_at = excluded.last_activity_at,
       silent_since = excluded.silent_since, warned_at = excluded.warned_at,
       final_told_interval = excluded.final_told_interval, due_at = excluded.due_at`.execute(db)
 }
@@ -97,6 +98,7 @@ function toColumns(run: Run): (string | number | null)[] {
     policy.lowCreditThreshold,
     policy.refundGraceMs,
     run.billedIntervals,
+    run.paidInterval,
     run.lastActivityAt,
     run.silentSince,
     run.warnedAt,
@@ -119,6 +121,7 @@ function toRun(row: RunRow): Run {
       refundGraceMs: row.refund_grace_ms,
     },
     billedIntervals: row.billed_intervals,
+    paidInterval: row.paid_interval,
     creditsConsumed: row.credits_consumed,
     lastActivityAt: row.last_activity_at,
     silentSince: row.silent_since,

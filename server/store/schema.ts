@@ -41,6 +41,7 @@ export interface RunRow {
   low_credit_threshold: number
   refund_grace_ms: number
   billed_intervals: number
+  paid_interval: number | null
   /** Moved by the entries of the run, never by hand. */
   credits_consumed: number
   last_activity_at: number

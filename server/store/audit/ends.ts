@@ -16,10 +16,13 @@ const NEXT_INTERVAL = sql`(r.started_at + r.billed_intervals * r.interval_ms)`
 
 const DEADLINE = sql`(r.silent_since + r.auto_end_ms)`
 
+/** The beginning of the first outage that ends after a run fell silent; they do not overlap (A5), so others begin later. */
+const NEXT_OUTAGE = sql`(
+  select began_at from outages as o where o.ended_at > r.silent_since order by o.ended_at limit 1)`
+
 /** Whether an outage, or a time after the newest stamp that may be one, restarts the silence of a run (A5). */
 const RESTARTED = sql`(
-  exists (select 1 from outages as o where o.ended_at > r.silent_since and o.began_at < ${DEADLINE})
-  or coalesce((select max(at) from stamps) < ${DEADLINE}, false))`
+  coalesce(${NEXT_OUTAGE} < ${DEADLINE}, false) or coalesce((select max(at) from stamps) < ${DEADLINE}, false))`
 
 /**
  * The balance when it was the run's turn at its end: after all that was due before, older runs first (B4), and before the
@@ -149,8 +152,7 @@ export const ENDS = [
     'A5',
     'no run ends by a silence that an outage restarts',
     sql<Ended & { silent_since: number }>`
-      select * from runs as r where end_reason = 'inactivity' and exists (
-        select 1 from outages as o where o.ended_at > r.silent_since and o.began_at < r.ended_at)`,
+      select * from runs as r where end_reason = 'inactivity' and ${NEXT_OUTAGE} < r.ended_at`,
     (row) => `${named(row)}, silent since ${shown(row.silent_since)}, but there was an outage in that silence`,
   ),
 
@@ -177,7 +179,7 @@ export const ENDS = [
   check(
     'B11',
     'a seller’s live runs are settled up to the seller’s newest entry',
-    sql<{ id: number; seller_id: string; due_at: number; what: string; occurred_at: number }>`
+    sql<{ id: number; seller_id: string; due_at: number; occurred_at: number }>`
       select * from (
         select id, seller_id, min(${NEXT_INTERVAL}, case when ${RESTARTED} then ${NEXT_INTERVAL} else ${DEADLINE} end)
           as due_at, (select occurred_at from ledger_entries as e where e.seller_id = r.seller_id

@@ -12,9 +12,13 @@ interface Deduction {
 const named = ({ id, seller_id, run_id, interval_index }: Deduction) =>
   `deduction ${id} of seller ${seller_id} is for interval ${interval_index} of run ${run_id}`
 
-/** The outages, and after the newest stamp one that may be open (A5): nobody knows of anything after it. */
-const OUTAGES = sql`(select began_at, ended_at from outages
-  union all select max(at), 9007199254740991 from stamps)`
+/**
+ * How many of the intervals `first` to `last` of a run begin in an outage, its end included, more than the run's auto-end
+ * time after its beginning (B12). Counted and not walked, since there can be very many.
+ */
+const waived = (beganAt: string, endedAt: string) =>
+  sql.raw(`max(0, min(last, (${endedAt} - started_at) / interval_ms)
+    - max(first, (${beganAt} + auto_end_ms - started_at) / interval_ms + 1) + 1)`)
 
 /** B2, B5, B12: each interval that began was paid for once, at its beginning, or waived by an outage. */
 export const INTERVALS = [
@@ -50,16 +54,16 @@ export const INTERVALS = [
   check(
     'B2',
     'an interval that began was deducted, or waived by an outage',
-    // A gap between two deductions of a run can be long, so the waived intervals in it are counted and not walked.
+    // Outages do not overlap (A5), so of those that end after a gap began, the first is where to begin looking. After the
+    // newest stamp one may be open.
     sql<{ run_id: number; seller_id: string; first: number; last: number; waived: number }>`
       select * from (
-        select gap.*, (
-          select coalesce(sum(max(0,
-            min(last, (o.ended_at - started_at) / interval_ms)
-            - max(first, (o.began_at + auto_end_ms - started_at) / interval_ms + 1) + 1)), 0)
-          from ${OUTAGES} as o
-          where o.ended_at >= started_at + first * interval_ms and o.began_at < started_at + last * interval_ms
-        ) as waived
+        select gap.*,
+          coalesce((select sum(${waived('o.began_at', 'o.ended_at')}) from outages as o
+            where o.began_at < started_at + last * interval_ms and o.began_at >= (
+              select began_at from outages where ended_at >= started_at + first * interval_ms
+              order by ended_at limit 1)), 0)
+          + coalesce((select ${waived('max(at)', '9007199254740991')} from stamps), 0) as waived
         from (
           select d.run_id, r.seller_id, r.started_at, r.interval_ms, r.auto_end_ms, d.interval_index + 1 as first,
             min(coalesce(d.next_index, r.billed_intervals), r.billed_intervals) - 1 as last

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { LARGEST_BALANCE } from '../../domain/ledger.js'
 import { check, shown } from './check.js'
 
-/** B1, B3, B7: credits are whole, balances are never negative, and each is what its entries come to. */
+/** B1, B3, B4, B7: credits are whole, balances are never negative, and each is what its entries come to. */
 export const MONEY = [
   check(
     'B1',
@@ -65,7 +65,7 @@ export const MONEY = [
   ),
 
   check(
-    'B7',
+    'B10',
     'a run has consumed its deductions less its refunds',
     // Refunds are reached by what they correct, since that has an index; that their run fits is held by B10.
     sql<{ id: number; seller_id: string; credits_consumed: number; by_ledger: number }>`

@@ -38,7 +38,7 @@ export const OUTAGES = [
     sql<OutageRow & { at: number; server_id: string }>`
       select * from outages join stamps on at > began_at and at < ended_at
       union all
-      select *, null, null from outages where ended_at > (select max(at) from stamps)`,
+      select *, null, null from outages as o where not exists (select 1 from stamps where at >= o.ended_at)`,
     (row) => `${named(row)} has ${row.at === null ? 'no stamp at or after its end' : `a stamp at ${shown(row.at)}`}`,
   ),
 ]

@@ -1,21 +1,22 @@
 import { Router } from 'express'
 import * as z from 'zod'
 import { permissionDenied, Refusal } from '../../domain/errors.js'
+import { IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE } from '../../domain/idempotency-key.js'
 import type { Services } from '../services.js'
 import { parse, sellerId } from '../validate.js'
 import { jsonBody } from './body.js'
 import { identityOf } from './identity.js'
-import { beforeId, pageLimit } from './paging.js'
+import { beforeId, pageLimit, seenSeq } from './paging.js'
 
 const creditsQuery = z.strictObject({ seller_id: sellerId.optional() })
 const ledgerQuery = z.strictObject({ seller_id: sellerId.optional(), cursor: beforeId, limit: pageLimit })
-const eventsQuery = z.strictObject({ after: z.coerce.number().int().min(0).default(0), limit: pageLimit })
+const eventsQuery = z.strictObject({ after: seenSeq.default(0), limit: pageLimit })
 const moveBody = z.strictObject({
   amount: z.int().refine((amount) => amount !== 0, 'must not be 0'),
   reason: z.string().max(500, 'at most 500 characters').optional(),
   corrects: z.int().min(1).optional(),
 })
-const idempotencyKey = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+const idempotencyKey = z.string().regex(IDEMPOTENCY_KEY, `must be ${IDEMPOTENCY_KEY_RULE}`)
 const moveParams = z.object({ seller_id: sellerId })
 
 /** Accounts, ledgers and events (SPEC.md, N). */

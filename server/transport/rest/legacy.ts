@@ -7,7 +7,8 @@ import { identityOf } from './identity.js'
 
 /** The routes that frontends of the old server call (SPEC.md, H). Their bodies are ignored. */
 export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Router {
-  const router = Router()
+  // The words of these routes are in lower case only: `end/START` ends the livestream START, and starts nothing.
+  const router = Router({ caseSensitive: true })
   router.param('id', (_req, _res, next, id: string) => {
     next(isLivestreamId(id) ? undefined : new Refusal('livestream_not_found', 'Livestream not found'))
   })

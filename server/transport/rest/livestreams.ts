@@ -4,7 +4,7 @@ import type { Services } from '../services.js'
 import { livestreamId, parse, sellerId } from '../validate.js'
 import { jsonBody } from './body.js'
 import { identityOf } from './identity.js'
-import { beforeId, pageLimit } from './paging.js'
+import { beforeId, pageLimit, seenSeq } from './paging.js'
 
 const title = z.string().trim().min(1, 'must not be empty').max(500, 'at most 500 characters')
 const createBody = z.strictObject({ title, id: livestreamId.optional(), seller_id: sellerId.optional() })
@@ -16,7 +16,7 @@ const listQuery = z.strictObject({
   cursor: livestreamId.or(z.literal('')).default(''),
   limit: pageLimit,
 })
-const snapshotQuery = z.strictObject({ after: z.coerce.number().int().min(0).optional() })
+const snapshotQuery = z.strictObject({ after: seenSeq.optional() })
 const ledgerQuery = z.strictObject({ cursor: beforeId, limit: pageLimit })
 
 /** Livestreams (SPEC.md, N). */

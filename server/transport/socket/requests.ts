@@ -28,6 +28,8 @@ export function requestHandlers({ services, dispatch }: SocketParts): ReadonlyMa
     const { livestream_id, after } = parse(subscribeRequest, payload)
     const { identity } = connection
     const first = await snapshots.snapshot(livestream_id, identity, after)
+    // Who has left meanwhile must not join: nobody would ever see it out.
+    if (!connection.socket.connected) return first
     if (!connection.subscriber) {
       const cursor = after === undefined || first.reset ? first.seq : after
       const subscriber: Subscriber = { cursor, send: (kind, event) => connection.socket.emit(kind, event) }

@@ -42,6 +42,11 @@ export function createSocketServer(http: HttpServer, parts: SocketParts): Socket
     },
   })
 
+  // Engine.IO gives a polling client that is to be closed 30 s to come for the news, and keeps the process alive as long.
+  io.engine.on('connection', ({ transport }: { transport: object }) => {
+    Object.assign(transport, { closeTimeout: FLUSH_WITHIN_MS })
+  })
+
   async function admit(socket: { handshake: { auth: unknown }; data: { identity: Identity } }): Promise<void> {
     const { token } = parse(handshakeAuth, socket.handshake.auth)
     const identity = await services.tokens.verify(token)

@@ -1,0 +1,58 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { SetupError } from '../domain/errors.js'
+
+export interface HttpServer {
+  readonly http: Server
+  /**
+   * Listens, and resolves with the address as a base URL.
+   * @throws SetupError with what to do, where the address cannot be had
+   */
+  listen(host: string, port: number): Promise<string>
+  /** Drops connections on which nobody has asked anything, which a browser opens ahead: they would hold up a stop. */
+  dropUnused(): void
+}
+
+export function createHttpServer(answer: RequestListener): HttpServer {
+  const http = createServer(answer)
+  const unused = new Set<Socket>()
+  http.on('connection', (socket: Socket) => {
+    unused.add(socket)
+    socket.once('close', () => unused.delete(socket))
+  })
+  http.on('request', ({ socket }) => unused.delete(socket))
+  http.on('upgrade', ({ socket }) => unused.delete(socket))
+  return {
+    http,
+    listen: (host, port) => listen(http, host, port),
+    dropUnused() {
+      for (const socket of unused) socket.destroy()
+    },
+  }
+}
+
+function listen(http: Server, host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    http.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new SetupError(`Cannot listen on ${host}:${port}: ${faultOf(error)}`))
+    })
+    http.listen(port, host, () => {
+      const { port: actual } = http.address() as AddressInfo
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`)
+    })
+  })
+}
+
+function faultOf({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'the port is in use. Stop what listens there, or set PORT to another (0 picks a free one).'
+    case 'EACCES':
+      return 'not permitted. Set PORT to one above 1023.'
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return 'this machine has no such address. Set HOST to one of its own.'
+    default:
+      return message
+  }
+}
