@@ -35,13 +35,22 @@ export function check<Row>(
     rule,
     promise,
     async find(db) {
-      const { rows } = await sql<Row>`select * from (${breaches}) limit ${MOST_SHOWN + 1}`.execute(db)
-      const shown = rows.slice(0, MOST_SHOWN).map((row) => ({ rule, text: text(row) }))
-      if (rows.length <= MOST_SHOWN) return shown
-      const counted = await sql<{ found: number }>`select count(*) as found from (${breaches})`.execute(db)
-      const more = (counted.rows[0]?.found ?? rows.length) - MOST_SHOWN
-      return [...shown, { rule, text: `and ${more} more where this does not hold: ${promise}` }]
+      try {
+        return await findBreaches(db)
+      } catch (error) {
+        // Damaged data can be such that SQLite refuses to look at it; the other checks go on.
+        return [{ rule, text: `whether this holds cannot be seen: ${promise} (${String(error)})` }]
+      }
     },
+  }
+
+  async function findBreaches(db: Db): Promise<Breach[]> {
+    const { rows } = await sql<Row>`select * from (${breaches}) limit ${MOST_SHOWN + 1}`.execute(db)
+    const told = rows.slice(0, MOST_SHOWN).map((row) => ({ rule, text: text(row) }))
+    if (rows.length <= MOST_SHOWN) return told
+    const counted = await sql<{ found: number }>`select count(*) as found from (${breaches})`.execute(db)
+    const more = (counted.rows[0]?.found ?? rows.length) - MOST_SHOWN
+    return [...told, { rule, text: `and ${more} more where this does not hold: ${promise}` }]
   }
 }
 

@@ -103,4 +103,20 @@ export const CORRECTIONS = [
       `deduction ${id} of seller ${seller_id} is not given back, though run ${run_id} was ended ` +
       `at ${shown(ended_at)}, in the grace of its interval ${interval_index}`,
   ),
+
+  check(
+    'B10',
+    'a live run knows the newest interval that was paid and is not given back',
+    sql<{ id: number; seller_id: string; paid_interval: number | null; by_ledger: number | null }>`
+      select * from (
+        select id, seller_id, paid_interval, (
+          select iif(exists (select 1 from ledger_entries as f where f.corrects = d.id), null, d.interval_index)
+          from ledger_entries as d where d.run_id = r.id and d.kind = 'deduction'
+          order by d.interval_index desc limit 1) as by_ledger
+        from runs as r where ended_at is null)
+      where paid_interval is not by_ledger`,
+    ({ id, seller_id, paid_interval, by_ledger }) =>
+      `live run ${id} of seller ${seller_id} has ${paid_interval ?? 'none'} for its newest paid interval, ` +
+      `but by the ledger it is ${by_ledger ?? 'none'}`,
+  ),
 ]

@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import Sqlite from 'better-sqlite3'
+import { sql } from 'kysely'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { NumberedEvent, Outcome } from '../../server/domain/outcome.js'
+import { createDispatch, type Dispatch, type Subscriber } from '../../server/services/dispatch.js'
+import { ensureAccount } from '../../server/store/accounts.js'
+import type { Database } from '../../server/store/database.js'
+import { insertEvents } from '../../server/store/events.js'
+import { freshDatabase, SILENT_LOG } from '../support/fresh-database.js'
+import { until } from '../support/sockets.js'
+
+// The dispatch alone, on a real database: what sockets cannot bring about on purpose, which is every order of a write, a
+// push, a look and a join.
+
+const database = await freshDatabase()
+const writer = database.another()
+test.after(database.close)
+
+let sellers = 0
+
+interface Channel {
+  readonly sellerId: string
+  readonly dispatch: Dispatch
+  /** Writes the next events, as another process does. */
+  write(count: number): Promise<Outcome>
+  /** A subscriber that has everything up to its cursor; `heard` is what it is sent. */
+  subscriber(cursor: number): Subscriber & { heard: number[] }
+}
+
+async function channel(on: Database = database): Promise<Channel> {
+  sellers += 1
+  const sellerId = `seller-${sellers}`
+  let lastSeq = 0
+  await ensureAccount(writer.db, sellerId, 0)
+  return {
+    sellerId,
+    dispatch: createDispatch(on, SILENT_LOG),
+    async write(count) {
+      const events: NumberedEvent[] = []
+      for (; events.length < count; ) {
+        lastSeq += 1
+        const about = { occurred_at: '', livestream_id: 'x', run_id: 1, last_activity: '' }
+        events.push({ kind: 'inactivity_cleared', at: 0, payload: { seq: lastSeq, ...about } })
+      }
+      const seller = events.map((event) => ({ sellerId, event }))
+      await writer.db.transaction().execute((tx) => insertEvents(tx, seller))
+      return { sellerId, balance: 0, lastSeq, entries: [], runs: [], events }
+    },
+    subscriber(cursor) {
+      const heard: number[] = []
+      return { cursor, heard, send: (_kind, payload) => heard.push((payload as { seq: number }).seq) }
+    },
+  }
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index)
+
+test('V3: a join sends what is there, in pages, and then what is pushed', async () => {
+  const { sellerId, dispatch, write, subscriber } = await channel()
+  await write(1_200)
+  const one = subscriber(100)
+  await dispatch.join(sellerId, one)
+  assert.equal(one.heard, range(101, 1_200))
+  dispatch.push(await write(3))
+  assert.equal(one.heard, range(101, 1_203))
+})
+
+test('V3: pushes that come too late, twice or in the wrong order are sent once and in order', async () => {
+  const { sellerId, dispatch, write, subscriber } = await channel()
+  const outcomes = [await write(1), await write(2), await write(3), await write(1)]
+  const one = subscriber(0)
+  await dispatch.join(sellerId, subscriber(7))
+  const joining = dispatch.join(sellerId, one)
+  for (const outcome of [...outcomes].reverse()) dispatch.push(outcome)
+  for (const outcome of outcomes) dispatch.push(outcome)
+  await joining
+  await until(() => one.heard.length === 7, 'seven events')
+  assert.equal(one.heard, range(1, 7))
+})
+
+test('V3: what nobody pushed is found by the look, and a look where nothing was written reads nothing', async () => {
+  const { sellerId, dispatch, write, subscriber } = await channel()
+  const one = subscriber(0)
+  await dispatch.join(sellerId, one)
+  await write(2)
+  await dispatch.lookForMissed()
+  assert.equal(one.heard, [1, 2])
+  await dispatch.lookForMissed()
+  assert.equal(one.heard, [1, 2])
+})
+
+test('V3: who has left is sent nothing more', async () => {
+  const { sellerId, dispatch, write, subscriber } = await channel()
+  const [one, two] = [subscriber(0), subscriber(0)]
+  await dispatch.join(sellerId, one)
+  await dispatch.join(sellerId, two)
+  dispatch.leave(sellerId, one)
+  dispatch.push(await write(1))
+  dispatch.leave(sellerId, two)
+  dispatch.push(await write(1))
+  await dispatch.lookForMissed()
+  await dispatch.catchUp(sellerId, 2)
+  assert.equal([one.heard, two.heard], [[], [1]])
+})
+
+test('V3: a push at any moment of a catch-up is sent', async () => {
+  // Kysely needs many turns for a statement; this one writes within one.
+  const sqlite = new Sqlite(database.file)
+  const insert = sqlite.prepare("insert into events values (?, ?, 'inactivity_cleared', 0, ?)")
+  for (let step = 0; step < 150; step += 1) {
+    const { sellerId, dispatch, write, subscriber } = await channel()
+    const one = subscriber(0)
+    await dispatch.join(sellerId, one)
+    await write(1)
+    const caughtUp = dispatch.catchUp(sellerId, 1)
+    for (let tick = 0; tick < step; tick += 1) await null
+    insert.run(sellerId, 2, '{"seq":2}')
+    const events = [{ kind: 'inactivity_cleared', at: 0, payload: { seq: 2 } }] as unknown as NumberedEvent[]
+    dispatch.push({ sellerId, balance: 0, lastSeq: 2, entries: [], runs: [], events })
+    await caughtUp
+    await sleep(1)
+    assert.equal(one.heard, [1, 2], `after ${step} steps`)
+  }
+  sqlite.close()
+})
+
+test('V3: a join at any moment of a catch-up gets everything past its cursor', async () => {
+  for (let step = 0; step < 120; step += 4) {
+    const { sellerId, dispatch, write, subscriber } = await channel()
+    const [one, late] = [subscriber(0), subscriber(1)]
+    await dispatch.join(sellerId, one)
+    await write(3)
+    const caughtUp = dispatch.catchUp(sellerId, 3)
+    for (let tick = 0; tick < step; tick += 1) await null
+    await dispatch.join(sellerId, late)
+    await caughtUp
+    assert.equal(
+      [one.heard, late.heard],
+      [
+        [1, 2, 3],
+        [2, 3],
+      ],
+      `after ${step} steps`,
+    )
+  }
+})
+
+test('V3: a subscriber whose next event is no longer kept holds nobody up', async () => {
+  const { sellerId, dispatch, write, subscriber } = await channel()
+  await write(5)
+  await sql`delete from events where seller_id = ${sellerId} and seq <= 3`.execute(writer.db)
+  const [stuck, well] = [subscriber(1), subscriber(3)]
+  await dispatch.join(sellerId, stuck)
+  await dispatch.join(sellerId, well)
+  dispatch.push(await write(1))
+  await until(() => well.heard.length === 3, 'the events of the other')
+  assert.equal([stuck.heard, well.heard], [[], [4, 5, 6]])
+})
+
+test('V3: events that could not be read are sent by the next look', async () => {
+  const failing = database.another()
+  const { sellerId, dispatch, write, subscriber } = await channel(failing)
+  const one = subscriber(0)
+  await dispatch.join(sellerId, one)
+  await dispatch.lookForMissed()
+  await write(1)
+  const second = await write(1)
+  // One event is missing before this one, and the database is gone when it is to be read.
+  await failing.close()
+  dispatch.push(second)
+  await sleep(5)
+  assert.equal(one.heard, [])
+  let failed = false
+  await dispatch.lookForMissed().catch(() => {
+    failed = true
+  })
+  assert.ok(failed)
+  // A channel that failed once is not stuck: what fits its cursor is still sent.
+  dispatch.push({ ...second, lastSeq: 1, events: [{ ...second.events[0], payload: { seq: 1 } }] as never })
+  assert.equal(one.heard, [1])
+})
+
+test.run()

@@ -1,0 +1,253 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { MINUTE_MS } from '../../server/domain/instant.js'
+import type { Outcome } from '../../server/domain/outcome.js'
+import type { Policy } from '../../server/domain/policy.js'
+import { createMetering, type Metering } from '../../server/services/metering.js'
+import { startSweep, sweepOnce } from '../../server/services/sweep.js'
+import { commandTimekeeper, serverTimekeeper } from '../../server/services/timekeeper.js'
+import type { Database } from '../../server/store/database.js'
+import { insertStamp } from '../../server/store/stamps.js'
+import { faultsOfBooks } from '../support/books.js'
+import { type FreshDatabase, freshDatabase, SILENT_LOG } from '../support/fresh-database.js'
+import { type HandClock, handClock } from '../support/hand-clock.js'
+import { goLive, type LiveSeller } from '../support/many-sellers.js'
+import { until } from '../support/sockets.js'
+
+const policy: Policy = {
+  intervalMs: 30 * MINUTE_MS,
+  warningMs: 40 * MINUTE_MS,
+  autoEndMs: 50 * MINUTE_MS,
+  lowCreditThreshold: 2,
+  refundGraceMs: 0,
+}
+
+interface Swept {
+  readonly database: FreshDatabase
+  /** The database as another process sees it. */
+  readonly reader: Database
+  readonly clock: HandClock
+  readonly metering: Metering
+  /** How many sellers each transaction settled that has been announced, pass after pass. */
+  readonly announced: Outcome[]
+  elapse(ms: number): Promise<void>
+}
+
+function testSweep(title: string, run: (swept: Swept) => Promise<void>): void {
+  test(title, async () => {
+    const database = await freshDatabase()
+    const reader = database.another()
+    const clock = handClock()
+    const announced: Outcome[] = []
+    const metering = createMetering({
+      db: database.db,
+      clock,
+      timekeeper: serverTimekeeper(clock, 'server'),
+      announce: (outcome) => announced.push(outcome),
+    })
+    const elapse = async (ms: number): Promise<void> => {
+      clock.advance(ms)
+      await reader.db.transaction().execute((tx) => insertStamp(tx, clock.now(), 'another-server'))
+    }
+    await elapse(0)
+    try {
+      await run({ database, reader, clock, metering, announced, elapse })
+      assert.equal(await faultsOfBooks(reader), [])
+    } finally {
+      await database.close()
+    }
+  })
+}
+
+const live = ({ database, clock }: Swept, count: number, credits: number, of = policy): Promise<LiveSeller[]> =>
+  goLive(database, { count, credits, at: clock.now(), policy: of })
+
+async function billed({ reader }: Swept): Promise<Record<string, number>> {
+  const rows = await reader.db.selectFrom('runs').select(['billed_intervals', 'end_reason']).execute()
+  const counts: Record<string, number> = {}
+  for (const { billed_intervals, end_reason } of rows) {
+    const name = `${billed_intervals}${end_reason === null ? '' : ` ${end_reason}`}`
+    counts[name] = (counts[name] ?? 0) + 1
+  }
+  return counts
+}
+
+testSweep('B2, B3: 600 sellers that are due at once are settled in several batches, each once', async (swept) => {
+  const { clock, metering, announced, elapse } = swept
+  await live(swept, 300, 10)
+  await live(swept, 300, 1)
+  await elapse(30 * MINUTE_MS)
+  let turns = 0
+  let sweeping = true
+  const count = (): void => {
+    turns += 1
+    if (sweeping) setImmediate(count)
+  }
+  setImmediate(count)
+  const told: string[] = []
+  await sweepOnce(metering, clock, ({ sellerId }) => told.push(sellerId))
+  sweeping = false
+  assert.equal(await billed(swept), { '2': 300, '1 credits_exhausted': 300 })
+  assert.is(new Set(told).size, 600)
+  assert.is(told.length, 600)
+  assert.equal(
+    announced.map(({ sellerId }) => sellerId),
+    told,
+  )
+  // Batches of 250 runs, and other work in between.
+  assert.ok(turns >= 2, `${turns} turns`)
+
+  await sweepOnce(metering, clock)
+  assert.is(announced.length, 600)
+})
+
+testSweep('B4: sellers that fall due while a pass is under way wait for the next one', async (swept) => {
+  const { clock, metering, elapse } = swept
+  await live(swept, 300, 10)
+  await elapse(15 * MINUTE_MS)
+  await live(swept, 300, 10)
+  await elapse(15 * MINUTE_MS)
+  const passing = sweepOnce(metering, clock)
+  await elapse(15 * MINUTE_MS)
+  await passing
+  await sweepOnce(metering, clock)
+  assert.equal(await billed(swept), { '2': 600 })
+})
+
+testSweep('B11: a pass with nothing due writes nothing', async (swept) => {
+  const { reader, clock, metering, elapse } = swept
+  await sweepOnce(metering, clock)
+  await live(swept, 5, 10)
+  await elapse(30 * MINUTE_MS - 1)
+  const mark = reader.changeMark()
+  for (let count = 0; count < 20; count += 1) await sweepOnce(metering, clock)
+  assert.is(reader.changeMark(), mark)
+  clock.advance(1)
+  await sweepOnce(metering, clock)
+  assert.is.not(reader.changeMark(), mark)
+  const settled = reader.changeMark()
+  await sweepOnce(metering, clock)
+  assert.is(reader.changeMark(), settled)
+})
+
+testSweep('B5: sweeps at once, of two servers and a monitor, deduct each interval once', async (swept) => {
+  const { reader, clock, metering, announced, elapse } = swept
+  await live(swept, 600, 10)
+  const beside = { db: reader.db, clock, announce: (outcome: Outcome) => announced.push(outcome) }
+  const another = createMetering({ ...beside, timekeeper: serverTimekeeper(clock, 'another-server') })
+  const monitor = createMetering({ ...beside, timekeeper: commandTimekeeper(clock) })
+  await elapse(30 * MINUTE_MS)
+  await Promise.all([metering, another, monitor, metering].map((of) => sweepOnce(of, clock)))
+  assert.equal(await billed(swept), { '2': 600 })
+  const deducted = announced.flatMap(({ entries }) => entries)
+  assert.is(deducted.length, 600)
+})
+
+testSweep('B5: a batch of which one seller cannot be written undoes none of the others for good', async (swept) => {
+  const { reader, clock, metering, elapse } = swept
+  const [first] = await live(swept, 3, 10)
+  await elapse(30 * MINUTE_MS)
+  // Somebody wrote this interval by hand: the deduction of the sweep would be a second one.
+  await reader.db
+    .insertInto('ledger_entries')
+    .values({
+      seller_id: first?.id ?? '',
+      kind: 'deduction',
+      amount: -1,
+      balance_after: 8,
+      livestream_id: first?.livestreamId ?? '',
+      run_id: first?.runId ?? 0,
+      interval_index: 1,
+      idempotency_key: null,
+      request: null,
+      corrects: null,
+      reason: null,
+      occurred_at: clock.now(),
+      created_at: clock.now(),
+    })
+    .execute()
+  let error: unknown
+  await sweepOnce(metering, clock).catch((thrown: unknown) => {
+    error = thrown
+  })
+  assert.match(String(error), 'UNIQUE constraint failed: ledger_entries.run_id, ledger_entries.interval_index')
+  // The whole batch is undone: nothing is half done.
+  assert.equal(await billed(swept), { '1': 3 })
+  await reader.db
+    .updateTable('runs')
+    .set({ billed_intervals: 2 })
+    .where('id', '=', first?.runId ?? 0)
+    .execute()
+  await reader.db
+    .insertInto('events')
+    .values({
+      seller_id: first?.id ?? '',
+      seq: 4,
+      kind: 'credit_update',
+      occurred_at: clock.now(),
+      payload: JSON.stringify({
+        kind: 'deduction',
+        change: -1,
+        remaining_credits: 8,
+        run_id: first?.runId,
+        interval_index: 1,
+      }),
+    })
+    .execute()
+  await sweepOnce(metering, clock)
+  assert.equal(await billed(swept), { '2': 3 })
+})
+
+testSweep('A5: a monitor in an open outage ends its pass, though its runs stay due', async (swept) => {
+  const { reader, clock, announced } = swept
+  await live(swept, 300, 10, { ...policy, warningMs: 10 * MINUTE_MS, autoEndMs: 15 * MINUTE_MS })
+  clock.advance(2 * 60 * MINUTE_MS)
+  const monitor = createMetering({
+    db: reader.db,
+    clock,
+    timekeeper: commandTimekeeper(clock),
+    announce: (outcome) => announced.push(outcome),
+  })
+  await sweepOnce(monitor, clock)
+  await sweepOnce(monitor, clock)
+  // Interval 1 begins 30 minutes into the outage: waived, as all that follow.
+  assert.equal(await billed(swept), { '5': 300 })
+  assert.equal(
+    announced.flatMap(({ events }) => events),
+    [],
+  )
+  const { rows } = { rows: await reader.db.selectFrom('stamps').selectAll().execute() }
+  assert.ok(
+    rows.every(({ at }) => at < clock.now()),
+    'a command stamped',
+  )
+  // Closed by a server, so that the books can be looked at.
+  await sweepOnce(swept.metering, clock)
+  clock.advance(1)
+  await swept.metering.withSeller('nobody', () => null)
+})
+
+testSweep('B2: the sweep wakes when the next run is due, however long it may sleep', async (swept) => {
+  const { clock, metering, announced, elapse } = swept
+  await live(swept, 3, 10, { ...policy, intervalMs: 700 })
+  const sweep = startSweep(metering, clock, 60 * MINUTE_MS, SILENT_LOG)
+  try {
+    await sleep(300)
+    assert.is(announced.length, 0)
+    await elapse(700)
+    await until(() => announced.length === 3, 'the first deductions', 3_000)
+    // A start that is due sooner than what it knows of.
+    await live(swept, 1, 10, { ...policy, intervalMs: 100 })
+    sweep.expect(clock.now() + 100)
+    await elapse(100)
+    await until(() => announced.length === 4, 'the deduction of the new run', 600)
+  } finally {
+    await sweep.stop()
+  }
+  await elapse(700)
+  await sleep(300)
+  assert.is(announced.length, 4)
+})
+
+test.run()
