@@ -217,15 +217,13 @@ testSweep('A5: a monitor in an open outage ends its pass, though its runs stay d
     announced.flatMap(({ events }) => events),
     [],
   )
-  const { rows } = { rows: await reader.db.selectFrom('stamps').selectAll().execute() }
+  const stamps = await reader.db.selectFrom('stamps').selectAll().execute()
   assert.ok(
-    rows.every(({ at }) => at < clock.now()),
+    stamps.every(({ at }) => at < clock.now()),
     'a command stamped',
   )
-  // Closed by a server, so that the books can be looked at.
+  // A server comes back and closes it, and the books are right.
   await sweepOnce(swept.metering, clock)
-  clock.advance(1)
-  await swept.metering.withSeller('nobody', () => null)
 })
 
 testSweep('B2: the sweep wakes when the next run is due, however long it may sleep', async (swept) => {
