@@ -35,18 +35,18 @@ test('B4, B5, A6, V3: killed ten times, it charges each interval once and forget
   clients = await Promise.all(Array.from({ length: SELLERS }, (_, index) => stubbornClient(port, `seller-${index}`)))
   await Promise.all(clients.map((client) => client.start()))
   for (let kill = 0; kill < KILLS; kill += 1) {
-    await sleep(1_200 + Math.random() * 1_000)
+    await everybodyIsAnswered()
+    await sleep(Math.random() * 800)
     server.process.kill('SIGKILL')
     await server.finished
     server = await serve(folder)
   }
-  await sleep(3_000)
+  await everybodyIsAnswered()
+  await everybodyHasHeardAll()
   seen = Date.now()
   for (const client of clients) client.leave()
   await server.stop()
   assert.match((await run(folder, ['audit'])).out, /audit clean/)
-  const reconnects = clients.reduce((sum, client) => sum + client.reconnects, 0)
-  assert.ok(reconnects >= (SELLERS * KILLS) / 2, `the clients were there through the kills: ${reconnects} reconnects`)
 })
 
 test('B2, B5: no interval was charged twice or missed', async () => {
@@ -67,8 +67,8 @@ test('B2, B5: no interval was charged twice or missed', async () => {
         occurred_at: run.started_at + index * INTERVAL_MS,
       }))
       assert.equal(deductions, expected)
-      // Whatever began more than a second before the end of the test was there to be charged.
-      assert.ok(deductions.length >= Math.floor((seen - 1_000 - run.started_at) / INTERVAL_MS) + 1, `run ${run.id}`)
+      // Whatever began some seconds before the end of the test was there to be charged, on a busy machine too.
+      assert.ok(deductions.length >= Math.floor((seen - 5_000 - run.started_at) / INTERVAL_MS) + 1, `run ${run.id}`)
       assert.is(run.ended_at, null)
     }
   } finally {
@@ -80,7 +80,7 @@ test('A6: every acknowledged heartbeat is in the database', async () => {
   const { db, close } = openDatabase(file)
   try {
     for (const { livestreamId, acknowledgedAt, acknowledged } of clients) {
-      assert.ok(acknowledged > KILLS, 'heartbeats were acknowledged all along')
+      assert.ok(acknowledged > KILLS, `${livestreamId} was acknowledged after each kill`)
       const run = await db
         .selectFrom('runs')
         .select('last_activity_at')
@@ -106,12 +106,39 @@ test('V2, V3: every client was sent its events in order, without a gap, across a
         .select('last_seq')
         .where('seller_id', '=', sellerId)
         .executeTakeFirstOrThrow()
-      // The last events may have been written after the client left.
-      assert.ok(last_seq - sequences.length <= 3, `${sellerId} has ${sequences.length} of ${last_seq}`)
+      // What was written after the client had heard all and left, it did not hear.
+      assert.ok(sequences.length >= KILLS && sequences.length <= last_seq, `${sellerId}: ${sequences.length}`)
     }
   } finally {
     await close()
   }
 })
+
+/** Waits until every client has come back and got a heartbeat through. */
+async function everybodyIsAnswered(): Promise<void> {
+  const before = clients.map(({ acknowledged }) => acknowledged)
+  await until('every client is answered', () =>
+    clients.every((client, index) => client.acknowledged > (before[index] ?? 0)),
+  )
+}
+
+/** Waits until every client has been sent all that is written by now. */
+async function everybodyHasHeardAll(): Promise<void> {
+  const { db, close } = openDatabase(file)
+  const accounts = await db.selectFrom('credit_accounts').select(['seller_id', 'last_seq']).execute()
+  await close()
+  const written = new Map(accounts.map(({ seller_id, last_seq }) => [seller_id, last_seq]))
+  await until('every client has heard all', () =>
+    clients.every(({ sellerId, sequences }) => sequences.length >= (written.get(sellerId) ?? 0)),
+  )
+}
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 300; tries += 1) {
+    if (isSo()) return
+    await sleep(100)
+  }
+  throw new Error(`it did not happen within 30 s that ${what}`)
+}
 
 test.run()

@@ -43,9 +43,6 @@ const heartbeats: Heartbeats = createHeartbeats({
 })
 await stamp({ db: database.db, timekeeper })
 test.after(database.close)
-test.after.each(async () => {
-  assert.equal(await faultsOfBooks(reader), [])
-})
 
 /** The database itself, with its transactions counted. */
 function counted(db: Db): Db {
@@ -273,6 +270,10 @@ test('A6: drained resolves when all is answered, also what is settled by itself 
   await null
   assert.is(answered, 2)
   await heartbeats.drained()
+})
+
+test('B7, V1, V2: after all of that the books are right', async () => {
+  assert.equal(await faultsOfBooks(reader), [])
 })
 
 test.run()

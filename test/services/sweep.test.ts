@@ -239,7 +239,7 @@ testSweep('B2: the sweep wakes when the next run is due, however long it may sle
     await live(swept, 1, 10, { ...policy, intervalMs: 100 })
     sweep.expect(clock.now() + 100)
     await elapse(100)
-    await until(() => announced.length === 4, 'the deduction of the new run', 600)
+    await until(() => announced.length === 4, 'the deduction of the new run', 3_000)
   } finally {
     await sweep.stop()
   }

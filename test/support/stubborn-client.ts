@@ -13,7 +13,6 @@ export interface StubbornClient {
   readonly acknowledged: number
   /** The newest activity that the server has acknowledged. */
   readonly acknowledgedAt: number
-  readonly reconnects: number
   start(): Promise<void>
   leave(): void
 }
@@ -31,7 +30,7 @@ export async function stubbornClient(port: number, sellerId: string): Promise<St
   await post(`${url}/api/sellers/${sellerId}/credits/`, service, { amount: 1_000 })
 
   const sequences: number[] = []
-  const counts = { acknowledged: 0, acknowledgedAt: 0, connects: 0 }
+  const counts = { acknowledged: 0, acknowledgedAt: 0 }
   let gone = false
   const socket = io(url, {
     auth: { token: sign(sellerId, 'seller') },
@@ -47,7 +46,6 @@ export async function stubbornClient(port: number, sellerId: string): Promise<St
     })
   }
   socket.on('connect', () => {
-    counts.connects += 1
     socket.emit('subscribe', { livestream_id: livestreamId, after: last() })
   })
 
@@ -77,9 +75,6 @@ export async function stubbornClient(port: number, sellerId: string): Promise<St
     },
     get acknowledgedAt() {
       return counts.acknowledgedAt
-    },
-    get reconnects() {
-      return counts.connects - 1
     },
     async start() {
       const answer: Ack<StartAnswer> = await socket

@@ -114,7 +114,7 @@ test('P3: a stop is not held up by a client that never stops asking', async () =
   await until(() => answered > 500, '500 answers')
   const since = performance.now()
   await server.close()
-  assert.ok(performance.now() - since < 3_000, `${performance.now() - since} ms`)
+  assert.ok(performance.now() - since < 5_000, `${performance.now() - since} ms`)
 })
 
 test('A5, V3: a seller on another server is not shown as connected once that server has stopped', async () => {
@@ -147,7 +147,7 @@ test('P1: a stop waits for no client that began to poll and went away', async ()
     child.kill('SIGTERM')
     const [code] = await once(child, 'exit')
     assert.is(code, 0)
-    assert.ok(performance.now() - since < 4_000, `${performance.now() - since} ms`)
+    assert.ok(performance.now() - since < 8_000, `${performance.now() - since} ms`)
   } finally {
     child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })

@@ -141,7 +141,7 @@ test('P1: who does not authenticate within 5 s is disconnected', async () => {
     await once(manager as unknown as NodeJS.EventEmitter, 'close')
     return performance.now() - openedAt
   })
-  for (const lastedMs of await Promise.all(closings)) assert.ok(lastedMs > 4_500 && lastedMs < 7_000, `${lastedMs} ms`)
+  for (const lastedMs of await Promise.all(closings)) assert.ok(lastedMs > 4_500 && lastedMs < 10_000, `${lastedMs} ms`)
 })
 
 test('P5: a payload of more than 16 KiB is not read, and closes the connection', async () => {

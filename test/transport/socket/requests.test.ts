@@ -86,6 +86,12 @@ const badRequests: BadRequest[] = [
     payloads: [{ ...payload, after }],
     field: 'after',
   })),
+  ...[0, -1, 1.5, '2', 1_001, null].map((time_scale) => ({
+    what: `time_scale: ${JSON.stringify(time_scale)}`,
+    events: ['start'],
+    payloads: [{ ...payload, time_scale }],
+    field: 'time_scale',
+  })),
   ...[{}, { token: '' }, { token: 5 }, { token: null }, { token: [seller.token] }].map((bad) => ({
     what: JSON.stringify(bad).slice(0, 20),
     events: ['renew'],
@@ -193,6 +199,26 @@ test('P3, E1: a seller without credits cannot start', async () => {
   assert.equal(await socket.ask('start', own), { ok: false, ...refused })
   assert.equal(await errorOf(socket, 'start', own), { event: 'start', ...refused })
   assert.equal(await databaseFacts(server.database), before)
+})
+
+test('P3: time_scale divides the times of a run in development, and is refused elsewhere', async () => {
+  const fresh = await makeSeller(server)
+  const own = { livestream_id: fresh.livestreamId }
+  const socket = await connect(server.url, fresh.token)
+  const started = await socket.ask('start', { ...own, time_scale: 60 })
+  assert.is(Date.parse(started.next_deduction_at) - Date.parse(started.started_at), 30_000)
+  const { policy } = await socket.ask('subscribe', own)
+  assert.is(policy.deduction_interval_ms, 30_000)
+
+  const production = await startServer({ NODE_ENV: 'production' })
+  const { token, livestreamId } = await makeSeller(production)
+  const strict = await connect(production.url, token)
+  const before = await databaseFacts(production.database)
+  const { ok, code, field } = await strict.ask('start', { livestream_id: livestreamId, time_scale: 60 })
+  assert.equal({ ok, code, field }, { ok: false, code: 'invalid_request', field: 'time_scale' })
+  assert.equal(await databaseFacts(production.database), before)
+  assert.is((await strict.ask('start', { livestream_id: livestreamId, time_scale: 1 })).ok, true)
+  await production.close()
 })
 
 const together: { sent: string[]; told: string[]; codes: (string | undefined)[] }[] = [

@@ -170,7 +170,7 @@ test('V3: what another process writes arrives within a second or so', async () =
     )
   }
   // The look comes every second; a busy machine may be late.
-  assert.ok(performance.now() - writtenAt < 3_000, `${performance.now() - writtenAt} ms`)
+  assert.ok(performance.now() - writtenAt < 5_000, `${performance.now() - writtenAt} ms`)
 })
 
 test('V3: what the grant command writes arrives, in front of what the server writes next', async () => {

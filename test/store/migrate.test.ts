@@ -1,0 +1,105 @@
+import { sql } from 'kysely'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { MIGRATIONS } from '../../migrations/index.js'
+import { SetupError } from '../../server/domain/errors.js'
+import { type Db, openDatabase } from '../../server/store/database.js'
+import { migrate, pendingMigrations } from '../../server/store/migrate.js'
+import { type FreshDatabase, freshDatabase } from '../support/fresh-database.js'
+import { runCli } from '../support/second-process.js'
+
+const NAMES = Object.keys(MIGRATIONS)
+
+function testOnEmpty(title: string, run: (database: FreshDatabase) => Promise<void>): void {
+  test(title, async () => {
+    const database = await freshDatabase({ migrated: false })
+    try {
+      await run(database)
+    } finally {
+      await database.close()
+    }
+  })
+}
+
+async function schemaOf(db: Db): Promise<unknown[]> {
+  const { rows } = await sql`select type, name, sql from sqlite_master order by name`.execute(db)
+  return rows
+}
+
+const onFile = ({ file }: FreshDatabase) => ({ config: { database: { kind: 'sqlite', file } } }) as never
+
+testOnEmpty('C: an empty database is brought up to date once', async ({ db }) => {
+  assert.equal(await pendingMigrations(db), NAMES)
+  assert.equal(await migrate(db), NAMES)
+  assert.equal(await pendingMigrations(db), [])
+  const schema = await schemaOf(db)
+  assert.equal(await migrate(db), [])
+  assert.equal(await schemaOf(db), schema)
+})
+
+testOnEmpty('C: two connections that migrate at once run each migration once', async (database) => {
+  const ran = await Promise.all([database.db, database.another().db, database.another().db].map(migrate))
+  assert.equal(ran.flat(), NAMES)
+  assert.equal(await pendingMigrations(database.db), [])
+})
+
+testOnEmpty('C: processes that migrate at once run each migration once', async (database) => {
+  const printed = await Promise.all([1, 2, 3, 4].map(() => runCli(onFile(database), 'migrate')))
+  for (const name of NAMES) assert.is(printed.filter((text) => text.includes(`ran ${name}`)).length, 1)
+  assert.is(printed.filter((text) => text.includes('is up to date')).length, 3)
+  assert.equal(await pendingMigrations(database.db), [])
+})
+
+testOnEmpty('C: a database of a newer version is refused, and left as it is', async (database) => {
+  const { db } = database
+  await migrate(db)
+  await sql`insert into schema_migrations (name, timestamp) values ('9999-from-the-future', '')`.execute(db)
+  const schema = await schemaOf(db)
+  const error: unknown = await migrate(db).catch((thrown: unknown) => thrown)
+  assert.instance(error, SetupError)
+  assert.match(String(error), 'newer version of Tallylight (it has 9999-from-the-future)')
+  for (const command of [['migrate'], ['grant', '--seller', 'ann', '--credits', '1', '--key', 'k']]) {
+    const { stderr } = (await runCli(onFile(database), ...command).catch((thrown: unknown) => thrown)) as {
+      stderr: string
+    }
+    assert.match(stderr, /^tallylight: The database was written by a newer version/)
+  }
+  assert.equal(await schemaOf(db), schema)
+})
+
+testOnEmpty(
+  'A6: what is committed is on disk: write-ahead log with synchronous=FULL, and keys are held',
+  async ({ db }) => {
+    const pragma = async (name: string): Promise<unknown> => {
+      const { rows } = await sql<Record<string, unknown>>`pragma ${sql.raw(name)}`.execute(db)
+      return Object.values(rows[0] ?? {})[0]
+    }
+    assert.is(await pragma('journal_mode'), 'wal')
+    assert.is(await pragma('synchronous'), 2)
+    assert.is(await pragma('foreign_keys'), 1)
+  },
+)
+
+testOnEmpty('B3: transactions that read before they write never fail beside another process', async (database) => {
+  await migrate(database.db)
+  const handles = [database.db, database.another().db]
+  await database.db.schema.createTable('counter').addColumn('n', 'integer').execute()
+  await sql`insert into counter values (0)`.execute(database.db)
+  const add = (db: Db): Promise<unknown> =>
+    db.transaction().execute(async (tx) => {
+      const { rows } = await sql<{ n: number }>`select n from counter`.execute(tx)
+      await sql`update counter set n = ${(rows[0]?.n ?? 0) + 1}`.execute(tx)
+    })
+  await Promise.all(Array.from({ length: 30 }, () => handles.map(add)).flat())
+  const { rows } = await sql`select n from counter`.execute(database.db)
+  assert.equal(rows, [{ n: 60 }])
+})
+
+test('C: a database in a folder that cannot be made says what to do', () => {
+  assert.throws(
+    () => openDatabase('/dev/null/x.db'),
+    (error: unknown) => error instanceof SetupError && error.message.includes('DATABASE_URL=sqlite:PATH'),
+  )
+})
+
+test.run()
