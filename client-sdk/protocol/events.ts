@@ -88,3 +88,12 @@ export interface EventPayloads {
 
 /** An event as `GET /api/events/` lists it: its kind, and what a socket would have carried. */
 export type SellerEvent = { [K in EventKind]: { event: K } & EventPayloads[K] }[EventKind]
+
+/** What `GET /api/events/?after=n` answers. */
+export interface EventPage {
+  items: SellerEvent[]
+  /** The seller's newest sequence. */
+  seq: number
+  /** True where events past `after` are no longer kept, or `after` is from another history. */
+  reset: boolean
+}
