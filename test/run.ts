@@ -10,7 +10,7 @@ import type { FileReport } from './run-file.js'
 
 const TEST_FOLDER = fileURLToPath(new URL('.', import.meta.url))
 const FILES_AT_ONCE = 2
-const FILE_LIMIT_MS = 120_000
+const FILE_LIMIT_MS = 240_000
 /** How long a finished file's output is waited for: a process that it left behind can hold the pipe open for ever. */
 const OUTPUT_LIMIT_MS = 1_000
 
