@@ -1,72 +1,71 @@
 import type { EndAnswer, HeartbeatAnswer, StartAnswer } from '../protocol/index.js'
 import type { StartOptions } from './credit-meter.js'
-import { asMeterError, MeterError } from './errors.js'
-import type { Feed } from './feed.js'
-import { active } from './knowledge.js'
-import type { Ask, Questions } from './line.js'
+import { codeOf, MeterError } from './errors.js'
+import type { Core, Feed } from './feed.js'
+import type { Questions } from './line.js'
 import type { MeterSnapshot } from './snapshot.js'
+import { activeAt } from './state.js'
 import { within } from './within.js'
 
 /** What a page does. Each waits for the connection, and where the answer is lost finds out what became of it. */
 export interface Acts {
-  start(options: StartOptions): Promise<StartAnswer>
+  start(options?: StartOptions): Promise<StartAnswer>
   end(): Promise<EndAnswer>
   ping(): Promise<HeartbeatAnswer>
   /** A ping that is not worth a second attempt: the next connection pings anyway. */
   pingOnce(): Promise<HeartbeatAnswer>
 }
 
-export interface ActsParts {
-  readonly livestreamId: string
-  readonly feed: Feed
-  readonly limitMs: number
-  readonly ask: Ask
-  readonly snapshot: () => MeterSnapshot
-  /** Resolves while connected. */
-  readonly whenUp: () => Promise<void>
+/** How acts get a connection. */
+export interface Reach {
   /** Connects where that is to be done. @returns what ends, with the reason, when there is no more hope of an answer */
-  readonly begin: () => AbortSignal
+  begin(): AbortSignal
+  /** Resolves while connected. */
+  whenUp(): Promise<void>
+  readonly pace: number
 }
 
-export function createActs(parts: ActsParts): Acts {
-  const { livestreamId: livestream_id, feed, limitMs, ask, snapshot, whenUp, begin } = parts
+/** Until an act is given up, reconnects included. */
+const ACT_MS = 30_000
+
+export function createActs(core: Core, feed: Feed, { begin, whenUp, pace }: Reach): Acts {
+  const { livestreamId: livestream_id, ask, state, snapshot, change } = core
 
   /** Tries until there is an answer; a lost connection is waited out, up to the limit. */
   function insist<T>(what: string, attempt: () => Promise<T>): Promise<T> {
     let over = false
-    const late = () => new MeterError('timeout', `No answer to ${what} within ${limitMs / 1000} s`)
+    const late = () => new MeterError('timeout', `No answer to ${what} in time`)
     const trying = async (): Promise<T> => {
-      for (;;) {
-        await whenUp()
-        if (over) throw late()
-        try {
-          return await attempt()
-        } catch (error) {
-          if (asMeterError(error).code !== 'network') throw error
-        }
-      }
+      await whenUp()
+      if (over) throw late()
+      return attempt().catch((error: unknown) => {
+        if (codeOf(error) !== 'network') throw error
+        return trying()
+      })
     }
-    const answer = within(limitMs, begin(), trying(), late).finally(() => {
+    const answer = within(ACT_MS * pace, begin(), trying(), late)
+    const settled = () => {
       over = true
-    })
-    answer.catch(() => {})
+    }
+    answer.then(settled, settled)
     return answer
   }
 
   /** Starts or ends. Where that is so already, by an attempt whose answer was lost or by another page, it has succeeded. */
-  function change<K extends 'start' | 'end'>(kind: K, request: Questions[K][0]): Promise<Questions[K][1]> {
+  function startOrEnd<K extends 'start' | 'end'>(kind: K, request: Questions[K][0]): Promise<Questions[K][1]> {
     let before: number | undefined
     return insist(kind, async () => {
       const { run } = snapshot()
-      const isDone = kind === 'start' ? (run?.run_id ?? 0) !== before : run?.end_reason
+      const runId = run?.run_id ?? 0
+      const isDone = kind === 'start' ? runId !== before : run?.end_reason
       if (before !== undefined && isDone) return answerOf(snapshot())
-      before = run?.run_id ?? 0
+      before = runId
       const answer = await ask(kind, request).catch((refusal: MeterError) => {
         // H1: already live, or no longer live, comes with the run.
         if (!refusal.details.run_id) throw refusal
       })
       await feed.resync().catch((error: unknown) => {
-        if (!answer || asMeterError(error).code === 'network') throw error
+        if (!answer || codeOf(error) === 'network') throw error
       })
       return answer ?? answerOf(snapshot())
     })
@@ -75,18 +74,18 @@ export function createActs(parts: ActsParts): Acts {
   async function pingOnce(): Promise<HeartbeatAnswer> {
     try {
       const answer = await ask('ping', { livestream_id })
-      feed.amend((known) => active(known, answer.last_activity))
+      change(activeAt(answer.last_activity, state().run))
       return answer
     } catch (error) {
       // It ended unheard: the snapshot says how.
-      if (asMeterError(error).code === 'livestream_not_live') await feed.resync().catch(() => {})
+      if (codeOf(error) === 'livestream_not_live') await feed.resync().catch(() => {})
       throw error
     }
   }
 
   return {
-    start: ({ timeScale }) => change('start', { livestream_id, ...(timeScale && { time_scale: timeScale }) }),
-    end: () => change('end', { livestream_id }),
+    start: ({ timeScale } = {}) => startOrEnd('start', { livestream_id, ...(timeScale && { time_scale: timeScale }) }),
+    end: () => startOrEnd('end', { livestream_id }),
     ping: () => insist('ping', pingOnce),
     pingOnce,
   }
@@ -94,5 +93,5 @@ export function createActs(parts: ActsParts): Acts {
 
 /** What a lost answer must have said. */
 function answerOf({ run, end, remaining_credits }: MeterSnapshot): StartAnswer & EndAnswer {
-  return { message: 'Livestream started successfully', ...run, ...end, remaining_credits } as StartAnswer & EndAnswer
+  return { message: '', ...run, ...end, remaining_credits } as StartAnswer & EndAnswer
 }

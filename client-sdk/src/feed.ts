@@ -1,16 +1,14 @@
 import { PROTOCOL_VERSION } from '../protocol/version.js'
-import { asMeterError, MeterError } from './errors.js'
-import { applyEvent, applySnapshot, concerns, faultOf, type Incoming, type Known, NOTHING_KNOWN } from './knowledge.js'
+import { MeterError } from './errors.js'
 import type { Ask } from './line.js'
 import type { ServerClock } from './server-clock.js'
+import type { MeterSnapshot } from './snapshot.js'
+import { changeBy, changeTo, concerns, faultOf, type Incoming, type State } from './state.js'
 
 /** Brings what the server tells in order, each event once, whatever the connection does to it. */
 export interface Feed {
-  readonly known: () => Known
-  /** Takes an event off the wire: one that was seen is dropped, one that comes after a gap waits for the snapshot. */
+  /** Takes an event off the wire: one that was seen is dropped, and what a gap swallowed is asked for. */
   take(kind: string, payload: unknown): void
-  /** Changes what is known by an answer. */
-  amend(change: (known: Known) => Known): void
   /**
    * Subscribes, or asks for the snapshot anew; then everything up to at least the instant of the call is known.
    * @throws MeterError
@@ -18,128 +16,97 @@ export interface Feed {
   resync(): Promise<void>
 }
 
-export interface FeedHooks {
-  /** Something may have changed; with the event where it was one that concerns this livestream. */
-  changed(event: Incoming | null): void
+/** What a meter's parts work on. */
+export interface Core {
+  readonly livestreamId: string
+  readonly ask: Ask
+  readonly clock: ServerClock
+  readonly state: () => State
+  readonly snapshot: () => MeterSnapshot
+  /** Takes in a change; with the event where it came by one that concerns this livestream. */
+  change(change: Partial<State>, event?: Incoming): void
   trouble(error: unknown): void
 }
 
-interface Held {
-  readonly kind: string
-  readonly payload: { readonly seq: number }
-  /** What is wrong with it, if anything is. */
-  readonly fault: string | undefined
-}
-
-export function createFeed(livestream_id: string, ask: Ask, clock: ServerClock, hooks: FeedHooks): Feed {
-  let known = NOTHING_KNOWN
-  /** What came while a snapshot was asked for. */
-  let held: Held[] = []
-  let asked: Promise<unknown> = Promise.resolve()
-  let asking = 0
+export function createFeed({ livestreamId, ask, clock, state, change, trouble }: Core): Feed {
+  /** The greatest sequence that was heard of since the last look, which may be past a gap. */
+  let newest = 0
   /** Something was told whose consequences only a snapshot tells. */
   let needsSnapshot = false
+  let reading = 0
+  let lastRead: Promise<void> = Promise.resolve()
 
   function take(kind: string, payload: unknown): void {
-    const fault = faultOf(kind, payload)
-    if (fault === 'seq') reportMalformed(kind, fault)
-    else held.push({ kind, payload: payload as { seq: number }, fault })
+    const { seq } = Object(payload)
+    if (!Number.isInteger(seq)) malformed(kind, 'seq')
+    else if (!applied(kind, payload)) newest = Math.max(newest, seq)
     settle()
   }
 
-  function reportMalformed(kind: string, fault: string): void {
-    needsSnapshot = true
-    hooks.trouble(new MeterError('malformed_event', `${kind} came without a usable ${fault}`))
-  }
-
-  /** Applies what is held, as far as it is next in the sequence. */
-  function advance(): void {
-    for (let next = held[0]; next && known.seq !== null && next.payload.seq <= known.seq + 1; next = held[0]) {
-      held.shift()
-      if (next.payload.seq > known.seq) apply(next)
-    }
-  }
-
-  function apply({ kind, payload, fault }: Held): void {
+  /** False where it is not the next of the sequence. */
+  function applied(kind: string, payload: unknown): boolean {
     const event = { kind, payload } as Incoming
-    const isOurs = !fault && concerns(event, livestream_id)
-    if (!fault) known = applyEvent(known, event, livestream_id)
-    else known = { ...known, seq: payload.seq }
+    const { seq } = event.payload
+    const now = state()
+    if (now.seq === null || seq !== now.seq + 1) return false
+    const fault = faultOf(event)
+    if (fault) {
+      change({ seq })
+      malformed(kind, fault)
+      return true
+    }
     // A new run comes with a policy of its own.
-    if (isOurs && kind === 'stream_started') needsSnapshot = true
-    hooks.changed(isOurs ? event : null)
-    if (fault) reportMalformed(kind, fault)
+    if (kind === 'stream_started') needsSnapshot = true
+    change({ seq, ...changeBy(event, now, livestreamId) }, concerns(event, livestreamId) ? event : undefined)
+    return true
   }
 
-  /** Once nothing is asked for: applies what came meanwhile, and asks again where that left something open. */
+  function malformed(kind: string, fault: string): void {
+    needsSnapshot = true
+    trouble(new MeterError('malformed_event', `${kind} has no usable ${fault}`))
+  }
+
+  /** Asks anew where what came left something open. */
   function settle(): void {
-    if (asking > 0) return
-    advance()
-    if (known.seq !== null && (needsSnapshot || held.length > 0)) resync().catch(hooks.trouble)
+    const { seq } = state()
+    if (reading === 0 && seq !== null && (needsSnapshot || newest > seq)) resync().catch(trouble)
   }
 
   function resync(): Promise<void> {
-    asking += 1
-    const mine = asked.then(readSnapshot)
-    asked = mine
-      .catch(() => {
-        // The next connection begins after what was applied, and brings the rest again.
-        held = []
-        needsSnapshot = false
-      })
-      .then(() => {
-        asking -= 1
-        settle()
-      })
-    return mine
-  }
-
-  async function readSnapshot(): Promise<void> {
-    const askedAt = clock.local()
-    const after = known.seq
-    const request = { livestream_id, ...(after !== null && { after }) }
-    const snapshot = await ask('subscribe', request).catch((thrown: unknown) => {
-      const error = asMeterError(thrown)
-      // An id that is none: the same refusal, from the door instead of from the database.
-      throw error.code === 'invalid_request' ? new MeterError('livestream_not_found', error.message) : error
+    reading += 1
+    lastRead = lastRead.then(read, read).finally(() => {
+      reading -= 1
     })
-    if (snapshot.protocol_version !== PROTOCOL_VERSION) {
-      const versions = `${snapshot.protocol_version} at the server, ${PROTOCOL_VERSION} here`
-      throw new MeterError('protocol_mismatch', `Protocol version ${versions}`)
+    // Where it failed, the next connection brings everything past what was applied.
+    lastRead.then(settle, () => {})
+    return lastRead
+  }
+
+  async function read(): Promise<void> {
+    newest = 0
+    const askedAt = clock.local()
+    const { seq: after } = state()
+    const snapshot = await ask('subscribe', { livestream_id: livestreamId, ...(after !== null && { after }) })
+    const { seq, reset, protocol_version, server_time } = snapshot
+    if (protocol_version !== PROTOCOL_VERSION) {
+      throw new MeterError('protocol_mismatch', `Protocol ${protocol_version}, not ${PROTOCOL_VERSION}`)
     }
-    clock.sync(snapshot.server_time, askedAt)
-    if (!snapshot.reset) {
-      advance()
-      await fill(snapshot.seq)
-    }
+    const server_offset_ms = clock.sync(server_time, askedAt)
+    if (!reset) await fill(seq)
     // An older one than the events that came meanwhile tells nothing new.
-    if (snapshot.reset || known.seq === null || snapshot.seq >= known.seq) {
-      known = applySnapshot(known, snapshot)
-      needsSnapshot = false
-    }
-    hooks.changed(null)
+    const isNew = reset || seq >= Number(state().seq)
+    if (isNew) needsSnapshot = false
+    change({ server_offset_ms, ...(isNew && changeTo(snapshot, state())) })
   }
 
-  /** Reads what the connection did not bring: after a gap, or where another page's connection is shared. */
+  /** Reads what the connection did not bring: after a gap, over REST, or where another tab's connection is shared. */
   async function fill(upTo: number): Promise<void> {
-    while (known.seq !== null && known.seq < upTo) {
-      const after = known.seq
-      const { items, reset } = await ask('events', { after })
-      if (reset) return
-      for (const { event: kind, ...payload } of items) {
-        if (payload.seq === known.seq + 1) apply({ kind, payload, fault: faultOf(kind, payload) })
-      }
-      if (known.seq === after) return
+    for (let { seq } = state(), before = -1; seq !== null && seq < upTo && seq > before; seq = state().seq) {
+      before = seq
+      const { items } = await ask('events', { after: seq })
+      for (const { event, ...payload } of items) applied(event, payload)
     }
   }
 
-  return {
-    known: () => known,
-    take,
-    resync,
-    amend(change) {
-      known = change(known)
-      hooks.changed(null)
-    },
-  }
+  return { take, resync }
 }

@@ -1,15 +1,20 @@
 import type { CreditMeter } from './credit-meter.js'
-import { createMeter } from './meter.js'
-import type { CreditMeterOptions } from './options.js'
-import { TIMING } from './timing.js'
+import { createDirectLine } from './direct-line.js'
+import { createMeter, type LoadLine } from './meter.js'
+import { type CreditMeterOptions, sharesTabs } from './options.js'
 
 export * from '../protocol/index.js'
 export type { CreditMeter, MeterEvents, StartOptions } from './credit-meter.js'
-export type { Transport } from './direct-line.js'
 export { MeterError, type MeterErrorCode } from './errors.js'
 export type { Via } from './line.js'
 export type { CreditMeterOptions, ForcedEndReason, Logger } from './options.js'
 export type { MeterSnapshot, MeterState, RunEnd } from './snapshot.js'
+
+/** Where shared tabs cannot be had or loaded, after a deployment say, a tab has a connection of its own. */
+const loadLine: LoadLine = async (options) => {
+  const shared = sharesTabs(options) && (await import('./shared-line.js').catch(() => null))
+  return shared ? shared.createSharedLine : createDirectLine
+}
 
 /**
  * Makes a meter for one livestream of a seller.
@@ -19,5 +24,5 @@ export type { MeterSnapshot, MeterState, RunEnd } from './snapshot.js'
  * `unauthorized`, and `snapshot.error` says why.
  */
 export function createCreditMeter(options: CreditMeterOptions): CreditMeter {
-  return createMeter(options, TIMING)
+  return createMeter(options, loadLine)
 }

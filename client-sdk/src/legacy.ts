@@ -1,5 +1,7 @@
+import type { CreditMeter } from './credit-meter.js'
 import { asMeterError } from './errors.js'
-import { type CreditMeter, createCreditMeter, type MeterSnapshot } from './index.js'
+import { createMeter } from './meter.js'
+import type { MeterSnapshot } from './snapshot.js'
 
 /** How a `LivestreamComponent` reaches the server. */
 export interface LivestreamComponentOptions {
@@ -29,7 +31,7 @@ export class LivestreamComponent {
     this.livestreamId = livestreamId
     this.isStreaming = true
     this.#shownCredits = null
-    const meter = createCreditMeter({
+    const meter = createMeter({
       url: this.#options.url,
       livestreamId,
       getToken: async () => this.getAuthToken(),

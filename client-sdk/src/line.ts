@@ -10,7 +10,7 @@ import type {
   StartRequest,
   SubscribeRequest,
 } from '../protocol/index.js'
-import type { MeterError } from './errors.js'
+import type { TokenKeeper } from './token-keeper.js'
 
 /** What can be asked of a server, over whichever way: the request, and the answer. */
 export interface Questions {
@@ -36,7 +36,7 @@ export interface Link {
   /** Over REST nothing comes unasked: whoever holds it has to look for events. */
   readonly via: Via
   readonly ask: Ask
-  /** Closes it for good; `down` is not called any more. */
+  /** Closes it for good. */
   close(): void
 }
 
@@ -45,10 +45,20 @@ export interface LinkHooks {
   event(kind: string, payload: unknown): void
   /** It is gone. @param afterMs when the server wants to be called again, where it said so */
   down(link: Link, afterMs?: number): void
-  tokenExpiring(link: Link): void
+  expiring(link: Link): void
 }
 
-/** A way to the server that mends itself, until its life ends or the server refuses it. */
+export interface LineParts {
+  /** Where the server is, without a last slash. */
+  readonly base: string
+  readonly tokens: TokenKeeper
+  /** What all waits but the backoff are multiplied by: 1, and less in tests. */
+  readonly pace: number
+  /** Ends the line, with all that it has open. */
+  readonly life: AbortSignal
+}
+
+/** A way to the server that mends itself, until its life ends. */
 export interface Line {
   readonly ask: Ask
   /** The net is back, or the page is: does not wait for the next attempt. */
@@ -61,8 +71,6 @@ export interface LineHooks {
   /** There is a connection: subscribes. What it throws counts as a failure of the connection. */
   up(via: Via): Promise<void>
   down(): void
-  /** Something went wrong, and is tried again. */
+  /** Something went wrong, and is tried again; where the error is terminal, this ends the life of the line. */
   trouble(error: unknown): void
-  /** A refusal that would be the same next time. The line is over. */
-  refused(error: MeterError): void
 }

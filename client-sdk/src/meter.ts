@@ -1,62 +1,67 @@
 import { createActs } from './acts.js'
-import { readAddress } from './address.js'
+import { baseUrl } from './base-url.js'
 import type { CreditMeter, MeterEvents } from './credit-meter.js'
 import { createDirectLine } from './direct-line.js'
 import { asMeterError, lost, MeterError } from './errors.js'
-import { createFeed } from './feed.js'
-import type { Incoming } from './knowledge.js'
+import { type Core, createFeed } from './feed.js'
 import type { Ask, Line, LineHooks } from './line.js'
 import { createListeners } from './listeners.js'
 import type { CreditMeterOptions } from './options.js'
 import { watchPage } from './page-watch.js'
 import { createPings } from './pings.js'
 import { createServerClock } from './server-clock.js'
-import { canShare, createSharedLine } from './shared-line.js'
-import { nextSnapshot, type Phase, type Standing } from './snapshot.js'
-import { pingIntervalMs, type Timing } from './timing.js'
+import { nextSnapshot } from './snapshot.js'
+import { INITIAL_STATE, type Incoming, type State } from './state.js'
+import { pingIntervalMs } from './timing.js'
 import { createTokenKeeper } from './token-keeper.js'
 
-/** Joins the parts of a meter. @param timing how long things take; tests have less patience than pages */
-export function createMeter(options: CreditMeterOptions, timing: Timing): CreditMeter {
-  const { livestreamId, activity = 'page', logger: log = console } = options
-  const clock = createServerClock()
-  const { on, off, emit, clear } = createListeners<MeterEvents>(guard)
-  const ask: Ask = (kind, request) => (line ? line.ask(kind, request) : Promise.reject(lost('none')))
-  const feed = createFeed(livestreamId, ask, clock, { changed, trouble })
-  const acts = createActs({ livestreamId, feed, limitMs: timing.actMs, ask, snapshot: () => snapshot, whenUp, begin })
-  const pings = createPings(pingFacts, () => void acts.pingOnce().catch(trouble))
+/** Between two looks for events over REST, where nothing comes unasked. */
+const POLL_MS = 5_000
 
-  let phase: Phase = 'idle'
-  let standing: Standing = { connection: null, stale_since: null, server_offset_ms: null, error: null }
-  let snapshot = nextSnapshot(null, phase, standing, feed.known())
+/** Where lines come from: those of shared tabs are loaded only where a page wants them. */
+export type LoadLine = (options: CreditMeterOptions) => Promise<typeof createDirectLine>
+
+/**
+ * Joins the parts of a meter.
+ * @param pace what all waits but the backoff are multiplied by: 1, and less in tests
+ */
+export function createMeter(
+  options: CreditMeterOptions,
+  loadLine: LoadLine = async () => createDirectLine,
+  pace = 1,
+): CreditMeter {
+  const { livestreamId, activity = 'page', logger: log = console } = options
+  let state = INITIAL_STATE
+  let snapshot = nextSnapshot(null, state)
   let life = new AbortController()
   let line: Line | null = null
   let polling: ReturnType<typeof setTimeout> | undefined
-  let waiting: (() => void)[] = []
-  let drops = 0
   let destroyed = false
   /** The run that was seen live, until its end is told. */
   let liveRun: number | null = null
   let hasWarned = false
 
+  const clock = createServerClock()
+  const { on, off, emit, clear } = createListeners<MeterEvents>(guard)
+  const ask: Ask = (kind, request) => (line ? line.ask(kind, request) : Promise.reject(lost('none')))
+  const core: Core = { livestreamId, ask, clock, state: () => state, snapshot: () => snapshot, change, trouble }
+  const feed = createFeed(core)
+  const acts = createActs(core, feed, { begin, whenUp, pace })
+  const pings = createPings(pingFacts, () => void acts.pingOnce().catch(trouble))
+
   function guard(call: () => void): void {
     try {
       call()
     } catch (error) {
-      log.error('A listener of the credit meter threw', error)
+      log.error('Credit meter:', error)
     }
   }
 
-  function stand(next: Phase, change: Partial<Standing>): void {
-    phase = next
-    standing = { ...standing, ...change }
-    changed(null)
-  }
-
   /** Takes in what is known now, and tells whoever listens. */
-  function changed(event: Incoming | null): void {
+  function change(by: Partial<State>, event?: Incoming): void {
     const before = snapshot
-    const now = nextSnapshot(before, phase, { ...standing, server_offset_ms: clock.offsetMs() }, feed.known())
+    state = { ...state, ...by }
+    const now = nextSnapshot(before, state)
     snapshot = now
     if (event) emit(event.kind, event.payload)
     if (now.state !== before.state) emit('state', now.state)
@@ -68,110 +73,110 @@ export function createMeter(options: CreditMeterOptions, timing: Timing): Credit
 
   function tellForcedEnd(): void {
     const { run, end } = snapshot
-    if (run && !end) liveRun = run.run_id
-    if (!end || end.run_id !== liveRun) return
-    liveRun = null
-    const { reason } = end
-    if (reason !== 'seller') guard(() => options.onForcedEnd?.(reason, end))
-  }
-
-  function report(next: Phase, error: MeterError): void {
-    const isNews = standing.error?.code !== error.code
-    stand(next, { error })
-    if (isNews && !emit('error', error)) log.warn(`Credit meter: ${error.message} (${error.code}). ${error.hint}`)
+    if (!end) liveRun = run?.run_id ?? null
+    else if (end.run_id === liveRun) {
+      liveRun = null
+      const { reason } = end
+      if (reason !== 'seller') guard(() => options.onForcedEnd?.(reason, end))
+    }
   }
 
   function trouble(thrown: unknown): void {
     const error = asMeterError(thrown)
     // That a run is over is no trouble, and the snapshot tells it.
-    if (!life.signal.aborted && error.code !== 'livestream_not_live') report(phase, error)
+    if (life.signal.aborted || error.code === 'livestream_not_live') return
+    const isNews = state.error?.code !== error.code
+    if (error.terminal) stop('refused', error)
+    change({ error })
+    if (isNews && !emit('error', error)) log.warn('Credit meter:', error)
   }
 
   function pingFacts() {
-    const { policy, state } = snapshot
+    const { policy, state: now } = snapshot
     const wishedMs = options.pingIntervalMs
     const intervalMs = policy ? pingIntervalMs(wishedMs, policy) : 0
     if (policy && wishedMs && wishedMs !== intervalMs && !hasWarned) {
       hasWarned = true
-      log.warn(`Credit meter: pingIntervalMs is held to ${intervalMs}`)
+      log.warn(`Credit meter: pingIntervalMs is ${intervalMs}`)
     }
-    return { live: state === 'live', activity, intervalMs }
+    return { live: now === 'live', activity, intervalMs }
   }
 
   const hooks: LineHooks = {
     event: feed.take,
     trouble,
     async up(connection) {
-      const dropsBefore = drops
+      const { signal } = life
       await feed.resync()
-      if (drops !== dropsBefore) throw lost('gone as it came')
-      stand('up', { connection, stale_since: null, error: null })
+      if (signal.aborted) throw signal.reason
+      change({ phase: 'up', connection, stale_since: null, error: null })
       pings.plan(true)
       pollLater()
-      for (const resolve of waiting.splice(0)) resolve()
     },
     down() {
-      drops += 1
-      clearTimeout(polling)
-      const stale_since = new Date(clock.now()).toISOString()
-      if (phase === 'up') stand('down', { connection: null, stale_since })
-    },
-    refused(error) {
-      stop(error)
-      hooks.down()
-      report('refused', error)
+      if (state.phase === 'up') goStale('down')
     },
   }
 
-  /** Over REST nothing comes unasked. */
+  function goStale(phase: State['phase']): void {
+    const stale_since = state.connection ? new Date(clock.now()).toISOString() : state.stale_since
+    change({ phase, connection: null, stale_since })
+    pollLater()
+  }
+
   function pollLater(): void {
     clearTimeout(polling)
-    if (standing.connection === 'rest') polling = setTimeout(() => void look().then(pollLater), timing.pollMs)
+    if (state.connection === 'rest') polling = setTimeout(() => void look().then(pollLater), POLL_MS * pace)
   }
 
   const look = () => feed.resync().catch(trouble)
 
-  function stop(reason: MeterError): void {
+  function stop(phase: State['phase'], reason: MeterError): void {
     line = null
-    waiting = []
-    pings.stop()
     life.abort(reason)
+    goStale(phase)
   }
 
   function connect(): void {
-    if (line || destroyed) return
+    if (destroyed || !/idle|refused/.test(state.phase)) return
     life = new AbortController()
     const { signal } = life
-    stand('connecting', { error: null })
+    change({ phase: 'connecting', error: null })
     try {
-      const parts = {
-        address: readAddress(options.url),
-        tokens: createTokenKeeper(options.getToken, clock, timing.getTokenMs, signal),
-        transports: options.transports ?? (['websocket', 'polling', 'rest'] as const),
-        timing,
-        life: signal,
-      }
-      line = (options.multiTab === 'shared' && canShare() ? createSharedLine : createDirectLine)(parts, hooks)
+      const tokens = createTokenKeeper(options.getToken, pace, signal)
+      const parts = { base: baseUrl(options.url), tokens, pace, life: signal }
+      watchPage({ awake, interacted: activity === 'interaction' ? pings.interacted : null }, signal)
+      loadLine(options).then((createLine) => {
+        if (!signal.aborted) line = createLine(parts, hooks)
+      }, trouble)
     } catch (error) {
-      hooks.refused(asMeterError(error))
-      return
+      trouble(error)
     }
-    watchPage({ awake, interacted: activity === 'interaction' ? pings.interacted : null }, signal)
   }
 
   /** The clock may have stood still, and the connection be dead: asking shows both. */
   function awake(): void {
     line?.wake()
     pings.plan(true)
-    if (phase === 'up') void look()
+    if (state.phase === 'up') void look()
   }
 
   function whenUp(): Promise<void> {
-    return phase === 'up' ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
+    return new Promise((resolve) => {
+      const look = () => {
+        if (state.phase === 'up') {
+          off('change', look)
+          resolve()
+        }
+      }
+      on('change', look)
+      look()
+    })
   }
 
   function begin(): AbortSignal {
-    if (!destroyed) connect()
+    connect()
+    pings.countAsPing()
     return life.signal
   }
 
@@ -185,21 +190,13 @@ export function createMeter(options: CreditMeterOptions, timing: Timing): Credit
     on,
     off,
     connect,
-    start(startOptions = {}) {
-      pings.countAsPing()
-      return acts.start(startOptions)
-    },
+    start: acts.start,
     end: acts.end,
-    ping() {
-      pings.countAsPing()
-      return acts.ping()
-    },
+    ping: acts.ping,
     destroy() {
       destroyed = true
       clear()
-      stop(new MeterError('destroyed', 'The meter was destroyed'))
-      hooks.down()
-      stand('idle', {})
+      stop('idle', new MeterError('destroyed', 'The meter is gone'))
     },
     subscribe: (listener) => on('change', listener),
     getSnapshot: () => snapshot,

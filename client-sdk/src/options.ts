@@ -1,5 +1,4 @@
 import type { EndReason } from '../protocol/index.js'
-import type { Transport } from './direct-line.js'
 import type { RunEnd } from './snapshot.js'
 
 /** Where warnings, and the errors of listeners, go; `console` fits. */
@@ -31,8 +30,6 @@ export interface CreditMeterOptions {
    * where the browser has Web Locks and BroadcastChannel.
    */
   readonly multiTab?: 'separate' | 'shared' | undefined
-  /** The ways to reach the server, the first being tried first: `websocket`, `polling` and `rest`. */
-  readonly transports?: readonly Transport[] | undefined
   /**
    * Called exactly once for each run that this meter saw live and that somebody else than the seller ended: stop the media
    * here. Also where that happened while the page was away, or the connection.
@@ -44,3 +41,8 @@ export interface CreditMeterOptions {
 
 /** Why a run ends that its seller did not end. */
 export type ForcedEndReason = Exclude<EndReason, 'seller'>
+
+/** Whether tabs are to share a connection, and the browser has what it takes. */
+export function sharesTabs({ multiTab }: CreditMeterOptions): boolean {
+  return Boolean(multiTab === 'shared' && globalThis.BroadcastChannel && globalThis.navigator?.locks)
+}

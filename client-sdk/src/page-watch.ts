@@ -10,7 +10,8 @@ const INTERACTIONS = ['pointerdown', 'pointermove', 'keydown', 'play', 'timeupda
 
 /** Watches the page until the life ends. Where there is none, on a server say, it does nothing. */
 export function watchPage(hooks: PageHooks, signal: AbortSignal): void {
-  if (typeof document === 'undefined') return
+  const { document } = globalThis
+  if (!document) return
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && hooks.awake(), {
     signal,
   })

@@ -37,8 +37,8 @@ function make(key: string, options: CreditMeterOptions, latest: RefObject<Credit
  * `onForcedEnd` may be new functions at each rendering. Safe under strict mode, and on a server, where it stays idle.
  */
 export function useCreditMeter(options: CreditMeterOptions): CreditMeterHook {
-  const { url, livestreamId, pingIntervalMs, activity, multiTab, transports } = options
-  const key = JSON.stringify([url, livestreamId, pingIntervalMs, activity, multiTab, transports])
+  const { url, livestreamId, pingIntervalMs, activity, multiTab } = options
+  const key = JSON.stringify([url, livestreamId, pingIntervalMs, activity, multiTab])
   const latest = useRef(options)
   const [held, hold] = useState(() => make(key, options, latest))
   if (held.key !== key) hold(make(key, options, latest))

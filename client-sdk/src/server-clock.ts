@@ -6,10 +6,12 @@ export interface ServerClock {
   now(): number
   /** A stopwatch of this page that nobody can set. */
   local(): number
-  /** How far the server is ahead of `local()`; null until it was heard. */
-  offsetMs(): number | null
-  /** Learns from an answer that carries the server's time. @param askedAt `local()` when it was asked for */
-  sync(serverTime: Timestamp, askedAt: number): void
+  /**
+   * Learns from an answer that carries the server's time.
+   * @param askedAt `local()` when it was asked for
+   * @returns how many milliseconds the server is ahead of `local()`
+   */
+  sync(serverTime: Timestamp, askedAt: number): number
 }
 
 export function createServerClock(): ServerClock {
@@ -18,13 +20,12 @@ export function createServerClock(): ServerClock {
   return {
     local,
     now: () => local() + (offset ?? 0),
-    offsetMs: () => offset,
     sync(serverTime, askedAt) {
       const halfRoundTripMs = (local() - askedAt) / 2
       const measured = Date.parse(serverTime) - askedAt - halfRoundTripMs
-      if (Number.isNaN(measured)) return
       // What was known stays where this measurement agrees with it, so that nothing flickers.
       if (offset === null || Math.abs(measured - offset) > halfRoundTripMs + 1) offset = Math.round(measured)
+      return offset
     },
   }
 }

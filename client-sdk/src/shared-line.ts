@@ -1,22 +1,19 @@
-import { createDirectLine, type LineParts } from './direct-line.js'
-import { asMeterError, lost } from './errors.js'
-import type { Line, LineHooks, Via } from './line.js'
-import { createRest, openRestLink } from './rest.js'
-import { backoffMs } from './timing.js'
-import { claimsOf } from './token-keeper.js'
+import { createDirectLine } from './direct-line.js'
+import { lost } from './errors.js'
+import type { Line, LineHooks, LineParts, Via } from './line.js'
+import { openRestLink } from './rest-link.js'
 
-/** What tabs say to each other: a question for the leader, where the leader stands, or an event that it passes on. */
-type Message =
-  | { term?: never; kind?: never }
-  | { term: number; via: Via | null; kind?: never }
-  | { term: number; kind: string; payload: unknown; via?: never }
+/** What a leader says: where it stands, or an event that it passes on. The others say nothing but null: who leads? */
+type Message = { term: number; via?: Via | null; kind?: string; payload?: unknown } | null
 
 /** After so many questions that no leader answered, its page must be frozen. One that is closed is replaced at once. */
 const MOST_MISSED = 3
+const PROBE_MS = 1_500
 
-/** Whether this browser can share a connection between tabs. */
-export function canShare(): boolean {
-  return typeof BroadcastChannel !== 'undefined' && globalThis.navigator?.locks !== undefined
+/** Whom a token is of, unverified: that is the server's part. */
+function sellerOf(token: string): unknown {
+  const [, payload = ''] = token.split('.')
+  return JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/'))).sub
 }
 
 /**
@@ -26,9 +23,8 @@ export function canShare(): boolean {
  * itself, over REST: that needs no connection to be held, and no leader to be awake.
  */
 export function createSharedLine(parts: LineParts, hooks: LineHooks): Line {
-  const { address, tokens, timing, life } = parts
-  const rest = createRest(address, tokens, timing.askMs, life)
-  const follower = openRestLink(rest, { ...hooks, down: unfollow, tokenExpiring() {} })
+  const { base, tokens, pace, life } = parts
+  const follower = openRestLink(parts, { ...hooks, down: unfollow, expiring() {} })
   let name = ''
   let channel: BroadcastChannel | null = null
   /** This tab's own connection, while it leads, and how it reaches the server. */
@@ -39,31 +35,22 @@ export function createSharedLine(parts: LineParts, hooks: LineHooks): Line {
   let term = 0
   let leaderVia: Via | null = null
   let missed = 0
-  let queueing = new AbortController()
   let release = () => {}
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const say = (message: Message) => channel?.postMessage(message)
-  const sayStanding = () => say({ term, via: ownVia })
 
   /** The lock is named after the seller, whom only a token tells. */
-  async function join(failures: number): Promise<void> {
-    try {
-      const { sub } = claimsOf(await tokens.get())
-      if (life.aborted) return
-      name = `tallylight ${address.origin}${address.path} ${sub}`
-      channel = new BroadcastChannel(name)
-      channel.onmessage = ({ data }: MessageEvent<Message>) => hear(data)
-      queue({ signal: queueing.signal })
-      tick()
-    } catch (error) {
-      hooks.trouble(error)
-      if (!life.aborted) timer = setTimeout(join, backoffMs(failures), failures + 1)
-    }
+  async function join(): Promise<void> {
+    name = `tallylight ${base} ${sellerOf(await tokens.get())}`
+    if (life.aborted) return
+    channel = new BroadcastChannel(name)
+    channel.onmessage = ({ data }: MessageEvent<Message>) => hear(data)
+    queue({ signal: life })
+    tick()
   }
 
   function queue(how: LockOptions): void {
-    const { signal } = queueing
     const lead = () =>
       new Promise<void>((resolve) => {
         release = resolve
@@ -71,12 +58,12 @@ export function createSharedLine(parts: LineParts, hooks: LineHooks): Line {
         else begin()
       })
     navigator.locks.request(name, how, lead).catch(() => {
-      if (life.aborted || signal.aborted) return
+      if (life.aborted) return
       // Stolen: this page was frozen, and another leads.
       own = null
       reign.abort(lost('another tab leads'))
       hooks.down()
-      queue({ signal })
+      queue({ signal: life })
     })
   }
 
@@ -84,6 +71,10 @@ export function createSharedLine(parts: LineParts, hooks: LineHooks): Line {
     unfollow()
     term = Math.max(Date.now(), term + 1)
     reign = new AbortController()
+    const standAt = (via: Via | null) => {
+      ownVia = via
+      say({ term, via })
+    }
     own = createDirectLine(
       { ...parts, life: reign.signal },
       {
@@ -94,13 +85,11 @@ export function createSharedLine(parts: LineParts, hooks: LineHooks): Line {
         },
         async up(via) {
           await hooks.up(via)
-          ownVia = via
-          sayStanding()
+          standAt(via)
         },
         down() {
-          ownVia = null
           hooks.down()
-          sayStanding()
+          standAt(null)
         },
       },
     )
@@ -109,46 +98,38 @@ export function createSharedLine(parts: LineParts, hooks: LineHooks): Line {
   function tick(): void {
     if (!own) {
       missed += 1
-      if (missed > MOST_MISSED) steal()
-      say({})
+      if (missed > MOST_MISSED) {
+        missed = 0
+        unfollow()
+        queue({ steal: true })
+      }
+      say(null)
     }
-    timer = setTimeout(tick, timing.probeMs)
-  }
-
-  function steal(): void {
-    missed = 0
-    unfollow()
-    queueing.abort()
-    queueing = new AbortController()
-    queue({ steal: true })
+    timer = setTimeout(tick, PROBE_MS * pace)
   }
 
   function hear(message: Message): void {
     if (own) {
-      if (!message.term) sayStanding()
+      if (!message) say({ term, via: ownVia })
       // One that was frozen, was replaced, and does not know it yet, has an earlier term.
-    } else if (message.term && message.term >= term) {
+    } else if (message && message.term >= term) {
       missed = 0
-      if (message.kind) hooks.event(message.kind, message.payload)
-      else follow(message.term, message.via ?? null)
+      const { kind, payload, via = null } = message
+      if (kind) hooks.event(kind, payload)
+      else if (message.term > term || via !== leaderVia) follow(message.term, via)
     }
   }
 
   function follow(theirTerm: number, via: Via | null): void {
-    if (theirTerm === term && via === leaderVia) return
     unfollow()
     term = theirTerm
     leaderVia = via
     if (!via) return
-    hooks.up(via).catch((thrown: unknown) => {
-      const error = asMeterError(thrown)
-      if (life.aborted || own) return
-      if (error.terminal) hooks.refused(error)
-      else {
-        hooks.trouble(error)
-        // The leader's next word is taken for news.
-        unfollow()
-      }
+    hooks.up(via).catch((error: unknown) => {
+      if (own) return
+      // The leader's next word is taken for news.
+      unfollow()
+      hooks.trouble(error)
     })
   }
 
@@ -160,13 +141,15 @@ export function createSharedLine(parts: LineParts, hooks: LineHooks): Line {
   life.addEventListener('abort', () => {
     clearTimeout(timer)
     channel?.close()
-    queueing.abort()
     reign.abort(life.reason)
     release()
   })
-  void join(0)
+  // Of an unknown seller there is nothing to share.
+  join().catch(() => {
+    if (!life.aborted) own = createDirectLine(parts, hooks)
+  })
   return {
     ask: (kind, request) => (own ?? follower).ask(kind, request),
-    wake: () => (own ? own.wake() : say({})),
+    wake: () => (own ? own.wake() : say(null)),
   }
 }

@@ -1,7 +1,5 @@
 import type { EndReason, RunView, Timestamp } from '../protocol/index.js'
-import type { MeterError } from './errors.js'
-import type { Known } from './knowledge.js'
-import type { Via } from './line.js'
+import type { Shown, State } from './state.js'
 
 /**
  * Where a meter stands.
@@ -20,21 +18,6 @@ import type { Via } from './line.js'
  */
 export type MeterState = 'idle' | 'connecting' | 'live' | 'reconnecting' | 'ended' | 'unauthorized'
 
-/** How far the meter's connection is. */
-export type Phase = 'idle' | 'connecting' | 'up' | 'down' | 'refused'
-
-/** What only this side knows. */
-export interface Standing {
-  /** How the server is reached now: over REST events come some seconds late. Null while it is not. */
-  readonly connection: Via | null
-  /** Since when what is here may be out of date, by the server's time. Null while connected, and before that. */
-  readonly stale_since: Timestamp | null
-  /** How far the server's clock is ahead of this page's, in milliseconds. Null before the server was heard. */
-  readonly server_offset_ms: number | null
-  /** What went wrong last; null once it is well again. */
-  readonly error: MeterError | null
-}
-
 /** How a run ended. */
 export interface RunEnd {
   readonly run_id: number
@@ -48,7 +31,7 @@ export interface RunEnd {
 }
 
 /** All that a page shows, frozen. It is the same object until something in it changes, and so is each object in it. */
-export interface MeterSnapshot extends Standing, Omit<Known, 'end_message'> {
+export interface MeterSnapshot extends Shown {
   readonly state: MeterState
   /** Of the current run, or else the last: deductions less refunds. */
   readonly credits_consumed: number | null
@@ -60,59 +43,50 @@ export interface MeterSnapshot extends Standing, Omit<Known, 'end_message'> {
   readonly low_credits: boolean
   /** The interval under way is the last that can be paid: the run ends at `next_deduction_at`. */
   readonly final_interval: boolean
-  /** When the run ends if the seller shows no sign of life; not earlier. Null while nothing is live. */
-  readonly inactivity_ends_at: Timestamp | null
   /** How the last run ended; null while one is live, and where there was none. */
   readonly end: RunEnd | null
 }
 
-/** As the server words them; for an end that was not heard of as it happened. */
-const END_MESSAGES: Record<EndReason, string> = {
-  seller: 'by the seller',
-  inactivity: 'due to inactivity',
-  credits_exhausted: 'due to insufficient credits',
-  operator: 'by an operator',
-}
-
-function endOf({ run_id, end_reason: reason, started_at, ended_at, credits_consumed }: RunView, told: string | null) {
+function endOf(run: RunView, told: string | null): RunEnd | null {
+  const { run_id, end_reason: reason, started_at, ended_at, credits_consumed } = run
   if (!reason || !ended_at) return null
   const duration_minutes = Math.floor((Date.parse(ended_at) - Date.parse(started_at)) / 60_000)
-  const message = told ?? `Livestream ended ${END_MESSAGES[reason]}`
+  // Of an end that was not heard of as it happened, the server tells the reason only.
+  const message = told ?? `Livestream ended: ${reason.replace('_', ' ')}`
   return { run_id, reason, message, ended_at, duration_minutes, credits_consumed }
 }
 
-export function stateOf(phase: Phase, run: RunView | null): MeterState {
+export function stateOf(phase: State['phase'], run: RunView | null): MeterState {
   if (phase === 'refused') return 'unauthorized'
-  if (run?.status === 'ended') return 'ended'
+  if (run?.end_reason) return 'ended'
   if (phase === 'down') return 'reconnecting'
   return phase === 'up' ? (run ? 'live' : 'idle') : phase
 }
 
 /** The snapshot for what is known now: the one before where nothing changed. */
-export function nextSnapshot(
-  before: MeterSnapshot | null,
-  phase: Phase,
-  standing: Standing,
-  { end_message, ...known }: Known,
-): MeterSnapshot {
-  const { run, remaining_credits, policy } = known
+export function nextSnapshot(before: MeterSnapshot | null, { phase, message, ...shown }: State): MeterSnapshot {
+  const { run, remaining_credits, policy } = shown
   const { credits_consumed = null, next_deduction_at = null, credits_run_out_at = null } = run ?? {}
-  const isLive = run?.status === 'live'
-  const autoEndAt = isLive && policy && Date.parse(run.last_activity) + policy.inactivity_auto_end_ms
+  const end = run && endOf(run, message)
+  const live = end ? null : run
   const next: MeterSnapshot = {
-    ...standing,
-    ...known,
+    ...shown,
     state: stateOf(phase, run),
     credits_consumed,
     next_deduction_at,
     credits_run_out_at,
     low_credits: policy !== null && Number(remaining_credits) <= policy.low_credit_threshold,
-    final_interval: isLive && next_deduction_at === credits_run_out_at,
-    inactivity_warned: isLive && known.inactivity_warned,
-    inactivity_ends_at: autoEndAt ? (known.inactivity_ends_at ?? new Date(autoEndAt).toISOString()) : null,
-    end: run && endOf(run, end_message),
+    final_interval: live !== null && next_deduction_at === credits_run_out_at,
+    inactivity_warned: live !== null && shown.inactivity_warned,
+    inactivity_ends_at:
+      live && policy && (shown.inactivity_ends_at ?? later(live.last_activity, policy.inactivity_auto_end_ms)),
+    end,
   }
   return keepSame(before ?? next, next)
+}
+
+function later(at: Timestamp, ms: number): Timestamp {
+  return new Date(Date.parse(at) + ms).toISOString()
 }
 
 /** `next` with each part of `before` that says the same; `before` itself where all do. */
@@ -123,5 +97,5 @@ function keepSame<T extends object>(before: T, next: T): T {
     else same = false
     Object.freeze(next[key])
   }
-  return same ? before : Object.freeze(next)
+  return Object.freeze(same ? before : next)
 }

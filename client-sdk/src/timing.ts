@@ -1,38 +1,5 @@
 import type { PolicyView } from '../protocol/index.js'
 
-/** How long things take, in milliseconds. */
-export interface Timing {
-  /** Until a connection attempt is given up. */
-  readonly connectMs: number
-  /** Until a single request is given up, and its connection with it. */
-  readonly askMs: number
-  /** Until `start`, `end` or `ping` is given up, reconnects included. */
-  readonly actMs: number
-  readonly getTokenMs: number
-  /** Between two attempts to renew the token, where getToken fails. */
-  readonly renewMs: number
-  /** Between two looks for events over REST. */
-  readonly pollMs: number
-  /** Between two attempts to get back from REST to a socket. */
-  readonly socketRetryMs: number
-  /** A connection that held for so long starts its next backoff from the beginning. */
-  readonly steadyMs: number
-  /** Between two signs of life of a shared connection's leader; replaced after three without. */
-  readonly probeMs: number
-}
-
-export const TIMING: Timing = {
-  connectMs: 10_000,
-  askMs: 10_000,
-  actMs: 30_000,
-  getTokenMs: 10_000,
-  renewMs: 5_000,
-  pollMs: 5_000,
-  socketRetryMs: 60_000,
-  steadyMs: 10_000,
-  probeMs: 1_500,
-}
-
 /** The longest timer that a browser can hold; past it, one would fire at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -56,25 +23,24 @@ export function pingIntervalMs(wishedMs: number | undefined, { inactivity_warnin
 }
 
 /** A page that is shown, hidden and shown again says only once that it is there. */
-export const PINGS_APART_MS = 1_000
+const PINGS_APART_MS = 1_000
 
-export interface PingState {
+/** What automatic pings are decided by. */
+export interface PingFacts {
   /** A run is live, and the server can be reached. */
   readonly live: boolean
   readonly activity: 'page' | 'interaction' | 'manual'
-  /** Whether there was interaction since the last ping. */
-  readonly interacted: boolean
-  readonly lastPingAt: number
   readonly intervalMs: number
 }
 
 /**
  * How long to wait before the next automatic ping; null for none, until something changes.
+ * @param sinceMs how long ago the last one was
+ * @param interacted whether there was interaction since then
  * @param urgent a reconnect, or a page that is seen again: does not wait for the interval
  */
-export function nextPingMs(state: PingState, now: number, urgent: boolean): number | null {
-  const { live, activity, interacted, lastPingAt, intervalMs } = state
+export function nextPingMs(facts: PingFacts, sinceMs: number, interacted: boolean, urgent: boolean): number | null {
+  const { live, activity, intervalMs } = facts
   if (!live || activity === 'manual' || (activity === 'interaction' && !interacted)) return null
-  if (urgent && now - lastPingAt >= PINGS_APART_MS) return 0
-  return Math.min(LONGEST_TIMER_MS, Math.max(0, lastPingAt + intervalMs - now))
+  return urgent && sinceMs >= PINGS_APART_MS ? 0 : Math.min(LONGEST_TIMER_MS, Math.max(0, intervalMs - sinceMs))
 }
