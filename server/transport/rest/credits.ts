@@ -6,7 +6,7 @@ import type { Services } from '../services.js'
 import { parse, sellerId } from '../validate.js'
 import { jsonBody } from './body.js'
 import { identityOf } from './identity.js'
-import { beforeId, pageLimit, seenSeq } from './paging.js'
+import { beforeId, pageLimit, seenSeq } from './query.js'
 
 const creditsQuery = z.strictObject({ seller_id: sellerId.optional() })
 const ledgerQuery = z.strictObject({ seller_id: sellerId.optional(), cursor: beforeId, limit: pageLimit })

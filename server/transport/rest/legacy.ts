@@ -1,9 +1,14 @@
 import { Router } from 'express'
+import * as z from 'zod'
 import { Refusal } from '../../domain/errors.js'
 import { isLivestreamId } from '../../domain/livestream-id.js'
 import type { Services } from '../services.js'
+import { parse } from '../validate.js'
 import { ignoredBody } from './body.js'
 import { identityOf } from './identity.js'
+import { timeScale } from './query.js'
+
+const startQuery = z.object({ time_scale: timeScale })
 
 /** The routes that frontends of the old server call (SPEC.md, H). Their bodies are ignored. */
 export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Router {
@@ -23,7 +28,9 @@ export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Ro
     res.json(await livestreams.check(idOf(req.params), identityOf(res)))
   })
   router.patch(['/start/:id', '/:id/start'], ignoredBody, async (req, res) => {
-    res.json(await livestreams.start(idOf(req.params), identityOf(res)))
+    // What else a query string says is ignored (H).
+    const { time_scale } = parse(startQuery, { time_scale: req.query['time_scale'] })
+    res.json(await livestreams.start(idOf(req.params), identityOf(res), time_scale))
   })
   router.patch(['/end/:id', '/:id/end'], ignoredBody, async (req, res) => {
     res.json(await livestreams.end(idOf(req.params), identityOf(res)))

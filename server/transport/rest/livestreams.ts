@@ -4,7 +4,7 @@ import type { Services } from '../services.js'
 import { livestreamId, parse, sellerId } from '../validate.js'
 import { jsonBody } from './body.js'
 import { identityOf } from './identity.js'
-import { beforeId, pageLimit, seenSeq } from './paging.js'
+import { beforeId, pageLimit, seenSeq } from './query.js'
 
 const title = z.string().trim().min(1, 'must not be empty').max(500, 'at most 500 characters')
 const createBody = z.strictObject({ title, id: livestreamId.optional(), seller_id: sellerId.optional() })

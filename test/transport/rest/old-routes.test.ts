@@ -191,9 +191,9 @@ for (const route of OLD_ROUTES.filter(({ ofLivestream }) => ofLivestream)) {
   })
 }
 
-test('H: the query string is ignored', async () => {
+test('H: the query string is ignored, but for the time_scale of a start', async () => {
   const { token, livestreamId } = await makeSeller(server)
-  const query = `?seller_id=somebody-else&time_scale=100&limit=x&__proto__=1&format=%E0%A4%A`
+  const query = `?seller_id=somebody-else&limit=x&__proto__=1&format=%E0%A4%A`
   for (const [method, path] of [
     ['PATCH', `start/${livestreamId}/`],
     ['POST', `${livestreamId}/heartbeat/`],
@@ -205,6 +205,25 @@ test('H: the query string is ignored', async () => {
   const operator = server.token('ops', 'operator')
   const status = await server.request('GET', `/api/livestreams/credit-monitor/status/${query}`, { token: operator })
   assert.is(status.status, 200)
+})
+
+test('P3: over REST too, time_scale divides the times of a run in development, and is refused elsewhere', async () => {
+  const { token, livestreamId } = await makeSeller(server)
+  const path = `/api/livestreams/start/${livestreamId}/`
+  for (const bad of ['0', '1001', '1.5', '', 'x', '60&time_scale=60']) {
+    const { status, body } = await server.request('PATCH', `${path}?time_scale=${bad}`, { token })
+    assert.equal([status, body.code, body.field], [422, 'invalid_request', 'time_scale'], bad)
+  }
+  const { body } = await server.request('PATCH', `${path}?time_scale=60`, { token })
+  assert.is(Date.parse(body.next_deduction_at) - Date.parse(body.started_at), 30_000)
+
+  const production = await startServer({ NODE_ENV: 'production' })
+  const theirs = await makeSeller(production)
+  const startAt = (query: string) =>
+    production.request('PATCH', `/api/livestreams/start/${theirs.livestreamId}/${query}`, { token: theirs.token })
+  assert.is((await startAt('?time_scale=60')).status, 422)
+  assert.is((await startAt('?time_scale=1')).status, 200)
+  await production.close()
 })
 
 test('H: the duration of a run is in whole minutes, rounded down', async () => {

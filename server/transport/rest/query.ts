@@ -18,3 +18,6 @@ export const beforeId = wholeNumber(1, Number.MAX_SAFE_INTEGER).default(Number.M
 
 /** The last sequence that was seen: only events past it. */
 export const seenSeq = wholeNumber(0, Number.MAX_SAFE_INTEGER)
+
+/** What a start divides the times of its policy by (P3). */
+export const timeScale = wholeNumber(1, 1_000).default(1)
