@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { isDevelopment, type Session } from './session.js'
+import { isDevelopment, rememberedSeller, rememberSeller, type Session, signInAsDemoSeller } from './session.js'
 import { SignIn } from './sign-in.js'
 import { Studio } from './studio.js'
 
@@ -7,9 +7,20 @@ import { Studio } from './studio.js'
 export function SellerPage() {
   const [session, setSession] = useState<Session | null>(null)
   const [development, setDevelopment] = useState<boolean | null>(null)
+
   useEffect(() => {
-    isDevelopment().then(setDevelopment, () => setDevelopment(false))
+    void (async () => {
+      const inDevelopment = await isDevelopment().catch(() => false)
+      const name = rememberedSeller()
+      if (inDevelopment && name) await signInAsDemoSeller(name).then(setSession, () => rememberSeller(null))
+      setDevelopment(inDevelopment)
+    })()
   }, [])
+
+  function signOut() {
+    rememberSeller(null)
+    setSession(null)
+  }
 
   return (
     <>
@@ -20,7 +31,7 @@ export function SellerPage() {
         {session && (
           <p class="who">
             {session.name}{' '}
-            <button type="button" class="quiet" onClick={() => setSession(null)}>
+            <button type="button" class="quiet" onClick={signOut}>
               Sign out
             </button>
           </p>

@@ -24,6 +24,7 @@ export async function isDevelopment(): Promise<boolean> {
 export async function signInAsDemoSeller(name: string): Promise<Session> {
   const openSession = () => post<DevelopmentSession>('dev/session', { seller_id: name })
   const first = await openSession()
+  rememberSeller(name)
   return {
     name,
     livestreamId: first.livestream_id,
@@ -37,6 +38,15 @@ export async function signInAsDemoSeller(name: string): Promise<Session> {
       )
     },
   }
+}
+
+/** The demo seller that the address names (`/#ann`): a reload stays signed in, and two tabs can be two sellers. */
+export function rememberedSeller(): string {
+  return decodeURIComponent(location.hash.slice(1))
+}
+
+export function rememberSeller(name: string | null): void {
+  history.replaceState(null, '', name === null ? location.pathname : `#${encodeURIComponent(name)}`)
 }
 
 export function signInWithToken(token: string, livestreamId: string): Session {

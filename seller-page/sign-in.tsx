@@ -1,6 +1,6 @@
 import type { TargetedEvent } from 'preact'
-import { useState } from 'preact/hooks'
 import { type Session, signInAsDemoSeller, signInWithToken } from './session.js'
+import { useAttempt } from './use-attempt.js'
 
 interface Props {
   readonly development: boolean
@@ -8,27 +8,25 @@ interface Props {
 }
 
 export function SignIn({ development, onSignedIn }: Props) {
-  const [error, setError] = useState('')
+  const { attempt, error } = useAttempt()
 
-  async function submit(event: TargetedEvent<HTMLFormElement>) {
+  function submit(event: TargetedEvent<HTMLFormElement>) {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
     const field = (name: string) => String(form.get(name) ?? '').trim()
-    try {
+    void attempt(async () =>
       onSignedIn(
         development ? await signInAsDemoSeller(field('seller')) : signInWithToken(field('token'), field('livestream')),
-      )
-    } catch (reason) {
-      setError(reason instanceof Error ? reason.message : String(reason))
-    }
+      ),
+    )
   }
 
   return (
-    <form class="card sign-in" onSubmit={(event) => void submit(event)}>
+    <form class="card sign-in" onSubmit={submit}>
       <h2>Sign in</h2>
       {development ? (
         <>
-          <p>Be a demo seller: buy credits, go live, and watch them being metered.</p>
+          <p>Be a demo seller: buy a credit, go live, and watch it being metered.</p>
           <label>
             Your name
             <input name="seller" value="demo-seller" required maxLength={128} pattern="[A-Za-z0-9_.@:\|+~\-]+" />

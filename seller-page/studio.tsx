@@ -1,27 +1,33 @@
-import type { CreditMeterOptions } from '@tallylight/client'
 import { useCreditMeter } from '@tallylight/client/react'
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { Credits } from './credits.js'
+import { useHistory } from './history.js'
 import { Notices } from './notices.js'
+import { RunStrip } from './run-strip.js'
 import type { Session } from './session.js'
-import { Stage } from './stage.js'
+import { type Activity, Stage } from './stage.js'
 import { Timeline } from './timeline.js'
 
 /** Everything about one livestream: what it costs, how long it lasts, and what happened. */
 export function Studio({ session }: { readonly session: Session }) {
-  const [options] = useState<CreditMeterOptions>(() => ({
-    url: location.origin,
-    livestreamId: session.livestreamId,
-    getToken: session.getToken,
-  }))
-  const { meter, snapshot } = useCreditMeter(options)
+  const { livestreamId, getToken, buyCredits } = session
+  const [activity, setActivity] = useState<Activity>('page')
+  const { meter, snapshot } = useCreditMeter({ livestreamId, getToken, activity })
+  const history = useHistory(meter, snapshot, getToken)
+  const isLive = snapshot.run?.status === 'live'
+
+  useEffect(() => {
+    document.title = isLive ? '● Live – Tallylight' : 'Tallylight'
+    document.documentElement.classList.toggle('on-air', isLive)
+  }, [isLive])
 
   return (
     <div class="studio">
       <Notices meter={meter} snapshot={snapshot} />
-      <Stage meter={meter} snapshot={snapshot} development={session.buyCredits !== null} />
-      <Credits meter={meter} snapshot={snapshot} buyCredits={session.buyCredits} />
-      <Timeline meter={meter} snapshot={snapshot} />
+      <Stage {...{ meter, snapshot, activity, setActivity }} development={buyCredits !== null} />
+      <Credits meter={meter} snapshot={snapshot} buyCredits={buyCredits} />
+      <RunStrip meter={meter} snapshot={snapshot} history={history} />
+      <Timeline history={history} />
     </div>
   )
 }

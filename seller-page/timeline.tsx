@@ -1,8 +1,7 @@
-import { type CreditMeter, EVENT_KINDS, type EventPayloads, type MeterSnapshot } from '@tallylight/client'
-import { useEffect, useState } from 'preact/hooks'
+import type { EventKind, EventPayloads, SellerEvent } from '@tallylight/client'
 
 /** What each event means to a seller. */
-const SENTENCES: { [K in keyof EventPayloads]: (payload: EventPayloads[K]) => string } = {
+const SENTENCES: { [K in EventKind]: (payload: EventPayloads[K]) => string } = {
   stream_started: () => 'You went live',
   credit_update: ({ kind, change, remaining_credits }) => {
     const moved = `${change > 0 ? '+' : '−'}${Math.abs(change)}`
@@ -22,39 +21,21 @@ const SENTENCES: { [K in keyof EventPayloads]: (payload: EventPayloads[K]) => st
   stream_ended: ({ message }) => message,
 }
 
-interface Line {
-  readonly seq: number
-  readonly at: string
-  readonly text: string
+function sentenceOf(event: SellerEvent): string {
+  return (SENTENCES[event.event] as (payload: SellerEvent) => string)(event)
 }
 
-const LONGEST = 100
-
-/** Everything that happened while the page was open, newest first. */
-export function Timeline({ meter }: { readonly meter: CreditMeter; readonly snapshot: MeterSnapshot }) {
-  const [lines, setLines] = useState<Line[]>([])
-  useEffect(() => {
-    const offs = EVENT_KINDS.map((kind) =>
-      meter.on(kind, (payload: EventPayloads[typeof kind]) => {
-        const text = (SENTENCES[kind] as (payload: object) => string)(payload)
-        const line = { seq: payload.seq, at: payload.occurred_at, text }
-        setLines((before) => [line, ...before].slice(0, LONGEST))
-      }),
-    )
-    return () => {
-      for (const off of offs) off()
-    }
-  }, [meter])
-
+/** Everything that happened, newest first. */
+export function Timeline({ history }: { readonly history: readonly SellerEvent[] }) {
   return (
     <section class="card wide" aria-labelledby="timeline">
       <h2 id="timeline">What happened</h2>
-      {lines.length === 0 && <p class="soft">Nothing yet. Buy credits and go live.</p>}
+      {history.length === 0 && <p class="soft">Nothing yet. Get a credit and go live.</p>}
       <ol class="timeline" data-testid="timeline">
-        {lines.map(({ seq, at, text }) => (
-          <li key={seq}>
-            <time dateTime={at}>{new Date(at).toLocaleTimeString()}</time>
-            <span>{text}</span>
+        {[...history].reverse().map((event) => (
+          <li key={event.seq} class={event.event}>
+            <time dateTime={event.occurred_at}>{new Date(event.occurred_at).toLocaleTimeString()}</time>
+            <span>{sentenceOf(event)}</span>
           </li>
         ))}
       </ol>

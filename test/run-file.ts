@@ -1,9 +1,12 @@
 import { pathToFileURL } from 'node:url'
+import { leftOut } from './left-out.js'
 
 /** What a test file came to, sent to the runner. A file that sends nothing has failed. */
 export interface FileReport {
   readonly passed: number
   readonly failed: number
+  /** Why tests were left out, once for each. */
+  readonly leftOut: readonly string[]
 }
 
 /** A suite as uvu queues it (uvu/dist/index.mjs, `runner`): errors as one text, tests that passed, skipped, all. */
@@ -45,9 +48,9 @@ for (const run of queue) {
     failed += 1
   }
 }
-if (passed + failed === 0) {
+if (passed + failed + leftOut.length === 0) {
   console.error('No test ran. Does the file end with test.run()?')
   failed += 1
 }
-process.send?.({ passed, failed } satisfies FileReport)
+process.send?.({ passed, failed, leftOut } satisfies FileReport)
 if (failed > 0) process.exitCode = 1

@@ -50,9 +50,9 @@ function runFile(file: string): Promise<FileResult> {
     const finish = (code: number | null, signal: NodeJS.Signals | null) => {
       if (timedOut) output += `\nStopped: not over after ${FILE_LIMIT_MS / 1_000} s.`
       else if (!report) output += `\nThe file ended (${signal ?? code}) before it told its result.`
-      const { passed, failed } = report ?? { passed: 0, failed: 0 }
+      const { passed, failed, leftOut } = report ?? { passed: 0, failed: 0, leftOut: [] }
       // A crash after the last test, an unhandled rejection say, shows in the exit code only.
-      resolve({ passed, failed: code === 0 && report ? failed : Math.max(failed, 1), output })
+      resolve({ passed, failed: code === 0 && report ? failed : Math.max(failed, 1), leftOut, output })
     }
     child.on('close', finish)
     child.on('exit', (code, signal) => {
@@ -65,6 +65,7 @@ function runFile(file: string): Promise<FileResult> {
 const waiting = testFiles(process.argv.slice(2))
 let passed = 0
 let failed = 0
+const leftOut = new Map<string, number>()
 
 async function work(): Promise<void> {
   for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
@@ -73,12 +74,14 @@ async function work(): Promise<void> {
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
     passed += result.passed
     failed += result.failed
+    for (const why of result.leftOut) leftOut.set(why, (leftOut.get(why) ?? 0) + 1)
     console.log(`${result.failed > 0 ? 'FAIL' : 'ok  '} ${file}  ${result.passed} passed  ${seconds} s`)
     if (result.failed > 0) console.log(result.output)
   }
 }
 
 await Promise.all(Array.from({ length: FILES_AT_ONCE }, work))
+for (const [why, count] of leftOut) console.log(`left out: ${count} tests, since ${why}`)
 console.log(`${passed} passed, ${failed} failed`)
 // Also leaves where a file's stray process still holds a pipe to this one.
-process.exit(failed > 0 || passed === 0 ? 1 : 0)
+process.exit(failed > 0 || passed + leftOut.size === 0 ? 1 : 0)

@@ -4,7 +4,7 @@ import { build } from 'esbuild'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { browserPath, launchBrowser } from '../support/browser.js'
+import { browserPath, launchBrowser, testInBrowser } from '../support/browser.js'
 import { type Gate, openGate } from '../support/gate.js'
 import { grant, makeSeller, type TestSeller } from '../support/sellers.js'
 import { startServer, type TestServer } from '../support/server.js'
@@ -250,22 +250,18 @@ for (const language of ['html', 'jsx']) {
   })
 }
 
-const tests = {
-  "the README's plain page goes live, as it stands": theReadmesPlainPage,
-  "the README's React page goes live, as it stands, in strict mode": theReadmesReactPage,
-  'V3: shared tabs have one connection, and hand it on when the leader is closed or frozen': sharedTabs,
-  'A1: a page that is seen again, or whose net is back, pings at once': seenAgain,
-  "A1: with activity 'interaction' a page pings when somebody is there": interaction,
-}
 if (browserPath) {
   test.before(before)
   test.after(after)
   test.before.each(beforeEach)
   test.after.each(() => context.close())
-} else console.log('left out: the SDK in a browser, since no Chromium or Chrome was found (name one in CHROME_PATH)')
-for (const [title, body] of Object.entries(tests)) {
-  if (browserPath) test(title, body)
-  else test.skip(title, body)
 }
+testInBrowser({
+  "the README's plain page goes live, as it stands": theReadmesPlainPage,
+  "the README's React page goes live, as it stands, in strict mode": theReadmesReactPage,
+  'V3: shared tabs have one connection, and hand it on when the leader is closed or frozen': sharedTabs,
+  'A1: a page that is seen again, or whose net is back, pings at once': seenAgain,
+  "A1: with activity 'interaction' a page pings when somebody is there": interaction,
+})
 
 test.run()
