@@ -97,7 +97,7 @@ export function createMeter(
     const intervalMs = policy ? pingIntervalMs(wishedMs, policy) : 0
     if (policy && wishedMs && wishedMs !== intervalMs && !hasWarned) {
       hasWarned = true
-      log.warn(`Credit meter: pingIntervalMs is ${intervalMs}`)
+      log.warn(`Credit meter: pingIntervalMs ${wishedMs} is out of range, using ${intervalMs}`)
     }
     return { live: now === 'live', activity, intervalMs }
   }

@@ -208,33 +208,35 @@ test('without a listener an error goes to the log, and a call that nobody waits 
   assert.equal(unhandled, [])
 })
 
-test('the attempts of a minute: a gone server is called at most 20 times in the first 8 s, which are the densest', async () => {
+test('no tight loop: what a meter tries in a minute of real time, whatever it is refused by', async () => {
   gate.pass = 'nothing'
-  const { meter } = watchedMeter(gate.url, seller, {}, 1)
-  meter.connect()
-  // Counted in real time, not scaled: with full jitter the other 52 s of a minute see some five more.
-  await sleep(8_000)
-  const attempts = gate.asked.filter(
-    ({ what }) => what.includes('transport=websocket') || what.includes('/api/'),
-  ).length
-  assert.ok(attempts >= 3 && attempts <= 20, `${attempts} attempts in 8 s`)
-  meter.destroy()
-})
-
-test('a server that hangs up on everybody at once is not called in a loop', async () => {
-  const http = createServer().listen(0, '127.0.0.1')
-  await once(http, 'listening')
-  const io = new Server(http, { transports: ['websocket'] })
-  let connections = 0
+  const rude = createServer().listen(0, '127.0.0.1')
+  await once(rude, 'listening')
+  const io = new Server(rude, { transports: ['websocket'] })
+  const tries = { refused: 0, 'hung up on': 0, 'a getToken that throws': 0 }
   io.on('connection', (socket) => {
-    connections += 1
+    tries['hung up on'] += 1
     socket.disconnect(true)
   })
-  const { meter } = watchedMeter(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, seller, {}, 1)
-  meter.connect()
-  await sleep(3_000)
-  assert.ok(connections <= 12, `${connections} connections in 3 s`)
-  meter.destroy()
+  const getToken = () => {
+    tries['a getToken that throws'] += 1
+    throw new Error('of the page')
+  }
+  const meters = [
+    watchedMeter(gate.url, seller, {}, 1),
+    watchedMeter(`http://127.0.0.1:${(rude.address() as AddressInfo).port}`, seller, {}, 1),
+    watchedMeter(server.url, seller, { getToken }, 1),
+  ]
+  for (const { meter } of meters) meter.connect()
+  await sleep(60_000)
+  // One try of the first is up to two transports, and now and then REST.
+  tries.refused = gate.asked.length
+  for (const [what, count] of Object.entries(tries))
+    assert.ok(count >= 4 && count <= 40, `${what}: ${count} in a minute`)
+  for (const { meter, errors } of meters) {
+    assert.is(errors.length, 1, 'said once')
+    meter.destroy()
+  }
   await io.close()
 })
 
