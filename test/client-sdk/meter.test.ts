@@ -301,7 +301,7 @@ test('an interval out of range is held to the policy, and said once', async () =
   await meter.start()
   await meter.end()
   await meter.start()
-  assert.equal(logged, [['Credit meter: pingIntervalMs 1 is out of range, using 120000']])
+  assert.equal(logged, [['Credit meter: pingIntervalMs 1000 is out of range, using 120000']])
 })
 
 test('P3: a run that is started fast is pinged fast, by its own policy', async () => {
