@@ -27,7 +27,7 @@ const policy = {
 const folder = mkdtempSync(join(tmpdir(), 'tallylight-bench-'))
 
 async function withLiveRuns(count: number): Promise<Database> {
-  const database = openDatabase(join(folder, `${count}.db`))
+  const database = openDatabase({ kind: 'sqlite', file: join(folder, `${count}.db`) })
   await migrate(database.db)
   const now = clock.now()
   await database.db.transaction().execute(async (tx) => {

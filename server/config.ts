@@ -15,6 +15,8 @@ export interface Config {
   /** 0 picks a free one. */
   readonly port: number
   readonly database: DatabaseConfig
+  /** What joins several servers; null joins them by the database. */
+  readonly redisUrl: string | null
   readonly keys: JwtConfig
   /** Origins beside the server's own, as browsers send them: `https://a.example:8443`. */
   readonly corsOrigins: readonly string[]
@@ -47,7 +49,17 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     sweepIntervalMs: data.SWEEP_INTERVAL,
     host: data.HOST,
     port: data.PORT,
-    database: Object.freeze(data.DATABASE_URL),
+    database: Object.freeze(
+      data.DATABASE_URL.kind === 'sqlite'
+        ? data.DATABASE_URL
+        : {
+            ...data.DATABASE_URL,
+            poolSize: data.DATABASE_POOL_SIZE,
+            statementTimeoutMs: data.DATABASE_STATEMENT_TIMEOUT,
+            retryForMs: data.DATABASE_RETRY_TIME,
+          },
+    ),
+    redisUrl: data.REDIS_URL ?? null,
     keys: keys.data,
     corsOrigins: data.CORS_ORIGINS,
     logLevel: data.LOG_LEVEL,

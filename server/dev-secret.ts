@@ -17,8 +17,13 @@ const SECRET = /^[0-9a-f]{64}$/
  */
 export function withDevSecret(keys: JwtConfig, database: DatabaseConfig): TokenKeys {
   if (keys.kind !== 'dev_secret') return keys
-  const text = database.file === ':memory:' ? newSecret() : keptSecret(join(dirname(database.file), 'dev-jwt-secret'))
+  const text = database.kind === 'sqlite' && database.file === ':memory:' ? newSecret() : keptSecret(fileFor(database))
   return Object.freeze({ ...keys, kind: 'secret', key: keyOf(text) })
+}
+
+/** Beside SQLite's file; for PostgreSQL in the folder where SQLite's would be. */
+function fileFor(database: DatabaseConfig): string {
+  return join(database.kind === 'sqlite' ? dirname(database.file) : 'data', 'dev-jwt-secret')
 }
 
 function newSecret(): string {

@@ -8,11 +8,24 @@ import { DURATION_RULE, parseDuration } from './duration.js'
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-export interface DatabaseConfig {
+export interface SqliteConfig {
   readonly kind: 'sqlite'
   /** A path, relative to the working directory where it is not absolute, or `:memory:`. */
   readonly file: string
 }
+
+export interface PostgresConfig {
+  readonly kind: 'postgres'
+  readonly url: string
+  /** The most connections of this process. */
+  readonly poolSize: number
+  /** The longest that one statement may take. */
+  readonly statementTimeoutMs: number
+  /** How long a transaction is tried again, after a deadlock or a lost connection. */
+  readonly retryForMs: number
+}
+
+export type DatabaseConfig = SqliteConfig | PostgresConfig
 
 /** A value in an error: on one line, quoted and not too long. */
 function shown(text: string): string {
@@ -47,27 +60,39 @@ function duration(unset: string, rule: DurationRule) {
     .transform((text, ctx) => readDuration(text, rule, ctx))
 }
 
-function wholeNumber(unset: number, max: number) {
-  const range = `a whole number from 0 to ${max}`
+function wholeNumber(unset: number, max: number, min = 0) {
+  const range = `a whole number from ${min} to ${max}`
   return z
     .string()
     .default(String(unset))
     .transform((text) => (/^\d{1,16}$/.test(text) ? Number(text) : text))
-    .pipe(z.number({ error: ({ input }) => `${shown(String(input))} is not ${range}` }).max(max, `must be ${range}`))
+    .pipe(
+      z
+        .number({ error: ({ input }) => `${shown(String(input))} is not ${range}` })
+        .max(max, `must be ${range}`)
+        .min(min, `must be ${range}`),
+    )
 }
 
 // Not shown in an error: a database's address often holds a password.
 const database = z
   .string()
   .default('sqlite:data/tallylight.db')
-  .transform((text, ctx): DatabaseConfig => {
+  .transform((text, ctx): SqliteConfig | Pick<PostgresConfig, 'kind' | 'url'> => {
     const file = sqliteFile(text)
     if (file) return { kind: 'sqlite', file }
-    const message = /^postgres(ql)?:/i.test(text)
-      ? 'PostgreSQL is not supported yet, use sqlite:PATH'
-      : 'must be sqlite:PATH, such as sqlite:data/tallylight.db'
+    if (/^postgres(ql)?:\/\/[^/]*\/[^/]/i.test(text) && URL.canParse(text)) return { kind: 'postgres', url: text }
+    const message =
+      'must be sqlite:PATH, such as sqlite:data/tallylight.db, or postgres://USER:PASSWORD@HOST:PORT/DATABASE'
     ctx.addIssue({ code: 'custom', message })
     return z.NEVER
+  })
+
+const redis = z
+  .string()
+  .optional()
+  .refine((text) => text === undefined || (/^rediss?:\/\/./i.test(text) && URL.canParse(text)), {
+    message: 'must be redis://HOST:PORT or rediss://HOST:PORT',
   })
 
 /** `sqlite:PATH`, and `sqlite:///PATH` for an absolute one; null where it is neither. */
@@ -127,10 +152,10 @@ export const settings = z
     HOST: host,
     PORT: wholeNumber(3000, 65_535),
     DATABASE_URL: database,
-    REDIS_URL: z
-      .string()
-      .optional()
-      .refine((text) => text === undefined, 'is not supported yet; leave it out'),
+    DATABASE_POOL_SIZE: wholeNumber(10, 1_000, 1),
+    DATABASE_STATEMENT_TIMEOUT: duration('10s', { min: '1s', max: '10m' }),
+    DATABASE_RETRY_TIME: duration('5s', { min: '0s', max: '1m' }),
+    REDIS_URL: redis,
     CORS_ORIGINS: origins,
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
   })

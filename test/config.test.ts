@@ -17,6 +17,7 @@ const SMALL_RSA = pem(generateKeyPairSync('rsa', { modulusLength: 1024 }).public
 const RSA_PSS = pem(generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey)
 const ec = (namedCurve: string): string => pem(generateKeyPairSync('ec', { namedCurve }).publicKey)
 const ED25519 = pem(generateKeyPairSync('ed25519').publicKey)
+const fileOf = ({ database }: Config) => (database.kind === 'sqlite' ? database.file : undefined)
 const SECRET = 'correct-horse-battery-staple-0123456789'
 const JWKS = 'https://id.example/jwks.json'
 
@@ -38,6 +39,7 @@ test('C: the defaults', () => {
     host: '127.0.0.1',
     port: 3000,
     database: { kind: 'sqlite', file: 'data/tallylight.db' },
+    redisUrl: null,
     keys: { kind: 'dev_secret', algorithms: ['HS256'], issuer: null, audience: null },
     corsOrigins: [],
     logLevel: 'info',
@@ -82,13 +84,29 @@ const right: { env: NodeJS.ProcessEnv; of: (config: Config) => unknown; is: unkn
   { env: { HOST: 'localhost' }, of: (c) => c.host, is: 'localhost' },
   { env: { PORT: '0' }, of: (c) => c.port, is: 0 },
   { env: { PORT: '65535' }, of: (c) => c.port, is: 65_535 },
-  { env: { DATABASE_URL: 'sqlite::memory:' }, of: (c) => c.database.file, is: ':memory:' },
-  { env: { DATABASE_URL: 'sqlite:a b/c.db' }, of: (c) => c.database.file, is: 'a b/c.db' },
-  { env: { DATABASE_URL: 'sqlite:/var/lib/c.db' }, of: (c) => c.database.file, is: '/var/lib/c.db' },
-  { env: { DATABASE_URL: 'sqlite:///var/lib/c.db' }, of: (c) => c.database.file, is: '/var/lib/c.db' },
-  { env: { DATABASE_URL: 'sqlite:C:\\data\\c.db' }, of: (c) => c.database.file, is: 'C:\\data\\c.db' },
-  { env: { DATABASE_URL: 'sqlite:///C:/data/c.db' }, of: (c) => c.database.file, is: 'C:/data/c.db' },
-  { env: { REDIS_URL: '' }, of: (c) => c.port, is: 3000 },
+  { env: { DATABASE_URL: 'sqlite::memory:' }, of: (c) => fileOf(c), is: ':memory:' },
+  { env: { DATABASE_URL: 'sqlite:a b/c.db' }, of: (c) => fileOf(c), is: 'a b/c.db' },
+  { env: { DATABASE_URL: 'sqlite:/var/lib/c.db' }, of: (c) => fileOf(c), is: '/var/lib/c.db' },
+  { env: { DATABASE_URL: 'sqlite:///var/lib/c.db' }, of: (c) => fileOf(c), is: '/var/lib/c.db' },
+  { env: { DATABASE_URL: 'sqlite:C:\\data\\c.db' }, of: (c) => fileOf(c), is: 'C:\\data\\c.db' },
+  { env: { DATABASE_URL: 'sqlite:///C:/data/c.db' }, of: (c) => fileOf(c), is: 'C:/data/c.db' },
+  ...['postgres://u:p%40ss@h:5433/d?sslmode=require', 'postgresql://h/d', 'postgres:///d'].map((url) => ({
+    env: { DATABASE_URL: url },
+    of: (c: Config) => c.database,
+    is: { kind: 'postgres', url, poolSize: 10, statementTimeoutMs: 10_000, retryForMs: 5_000 },
+  })),
+  {
+    env: {
+      DATABASE_URL: 'postgres://h/d',
+      DATABASE_POOL_SIZE: '3',
+      DATABASE_STATEMENT_TIMEOUT: '1m',
+      DATABASE_RETRY_TIME: '0s',
+    },
+    of: (c) => c.database,
+    is: { kind: 'postgres', url: 'postgres://h/d', poolSize: 3, statementTimeoutMs: MINUTE, retryForMs: 0 },
+  },
+  { env: { REDIS_URL: '' }, of: (c) => c.redisUrl, is: null },
+  { env: { REDIS_URL: 'rediss://:p@h:6380/1' }, of: (c) => c.redisUrl, is: 'rediss://:p@h:6380/1' },
   {
     env: { CORS_ORIGINS: 'https://a.example:8443, http://localhost:5173,HTTPS://B.example:443,https://b.example' },
     of: (c) => c.corsOrigins,
@@ -172,11 +190,13 @@ const wrong: { env: NodeJS.ProcessEnv; says: string }[] = [
   { env: { PORT: '65536' }, says: 'PORT: must be a whole number from 0 to 65535' },
   { env: { PORT: '3000a' }, says: 'PORT: "3000a" is not a whole number from 0 to 65535' },
   { env: { PORT: '1e3' }, says: 'PORT: "1e3" is not' },
-  {
-    env: { DATABASE_URL: 'postgres://u:hidden@h/d' },
-    says: 'DATABASE_URL: PostgreSQL is not supported yet, use sqlite:PATH',
-  },
-  { env: { DATABASE_URL: 'postgresql://u:hidden@h/d' }, says: 'DATABASE_URL: PostgreSQL is not supported yet' },
+  ...['postgres://u:hidden@h', 'postgres://u:hidden@h/', 'postgres:d', 'postgres://h:x/d'].map((text) => ({
+    env: { DATABASE_URL: text },
+    says: 'DATABASE_URL: must be sqlite:PATH, such as sqlite:data/tallylight.db, or postgres://USER:PASSWORD@HOST',
+  })),
+  { env: { DATABASE_POOL_SIZE: '0' }, says: 'DATABASE_POOL_SIZE: must be a whole number from 1 to 1000' },
+  { env: { DATABASE_STATEMENT_TIMEOUT: '10' }, says: 'DATABASE_STATEMENT_TIMEOUT: "10": give a unit' },
+  { env: { DATABASE_RETRY_TIME: '2m' }, says: 'DATABASE_RETRY_TIME: "2m": must be at most 1m' },
   ...[
     'mysql://u:hidden@h/d',
     'data/x.db',
@@ -189,7 +209,10 @@ const wrong: { env: NodeJS.ProcessEnv; says: string }[] = [
     env: { DATABASE_URL: text },
     says: 'DATABASE_URL: must be sqlite:PATH, such as sqlite:data/tallylight.db',
   })),
-  { env: { REDIS_URL: 'redis://:hidden@h' }, says: 'REDIS_URL: is not supported yet; leave it out' },
+  ...['localhost:6379', 'http://:hidden@h', 'redis://:hidden@h:x'].map((text) => ({
+    env: { REDIS_URL: text },
+    says: 'REDIS_URL: must be redis://HOST:PORT or rediss://HOST:PORT',
+  })),
   ...[
     '*',
     'null',

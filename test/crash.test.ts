@@ -50,7 +50,7 @@ test('B4, B5, A6, V3: killed ten times, it charges each interval once and forget
 })
 
 test('B2, B5: no interval was charged twice or missed', async () => {
-  const { db, close } = openDatabase(file)
+  const { db, close } = openDatabase({ kind: 'sqlite', file })
   try {
     const runs = await db.selectFrom('runs').selectAll().execute()
     assert.is(runs.length, SELLERS)
@@ -77,7 +77,7 @@ test('B2, B5: no interval was charged twice or missed', async () => {
 })
 
 test('A6: every acknowledged heartbeat is in the database', async () => {
-  const { db, close } = openDatabase(file)
+  const { db, close } = openDatabase({ kind: 'sqlite', file })
   try {
     for (const { livestreamId, acknowledgedAt, acknowledged } of clients) {
       assert.ok(acknowledged > KILLS, `${livestreamId} was acknowledged after each kill`)
@@ -94,7 +94,7 @@ test('A6: every acknowledged heartbeat is in the database', async () => {
 })
 
 test('V2, V3: every client was sent its events in order, without a gap, across all kills', async () => {
-  const { db, close } = openDatabase(file)
+  const { db, close } = openDatabase({ kind: 'sqlite', file })
   try {
     for (const { sellerId, sequences } of clients) {
       assert.equal(
@@ -124,7 +124,7 @@ async function everybodyIsAnswered(): Promise<void> {
 
 /** Waits until every client has been sent all that is written by now. */
 async function everybodyHasHeardAll(): Promise<void> {
-  const { db, close } = openDatabase(file)
+  const { db, close } = openDatabase({ kind: 'sqlite', file })
   const accounts = await db.selectFrom('credit_accounts').select(['seller_id', 'last_seq']).execute()
   await close()
   const written = new Map(accounts.map(({ seller_id, last_seq }) => [seller_id, last_seq]))

@@ -1,18 +1,29 @@
 /**
  * Runs the test files, each in a process of its own: `node --import tsx test/run.ts [filter…]`. A filter is a part of a
- * file's path. The last line is `N passed, N failed`; the exit code is 1 when anything failed or nothing ran.
+ * file's path. What is about the database runs twice, on SQLite and on PostgreSQL. The last line is `N passed, N failed`; the exit code is 1 when anything failed or nothing ran.
  */
 import { fork } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FileReport } from './run-file.js'
+import { startPostgres, type TestPostgres } from './support/postgres.js'
 
 const TEST_FOLDER = fileURLToPath(new URL('.', import.meta.url))
+/** What is about the database, whichever it is. */
+const ON_BOTH = /^(store|services)\//
+/** What needs several servers on one database. */
+const ON_POSTGRES = /^nodes\//
 const FILES_AT_ONCE = 2
 const FILE_LIMIT_MS = 240_000
 /** How long a finished file's output is waited for: a process that it left behind can hold the pipe open for ever. */
 const OUTPUT_LIMIT_MS = 1_000
+
+interface Task {
+  readonly file: string
+  /** The PostgreSQL to run it on; undefined for SQLite. */
+  readonly postgresUrl?: string
+}
 
 interface FileResult extends FileReport {
   readonly output: string
@@ -23,13 +34,17 @@ function testFiles(filters: readonly string[]): string[] {
     .map((file) => file.replaceAll(sep, '/'))
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => filters.length === 0 || filters.some((filter) => `test/${file}`.includes(filter)))
-    .sort()
+    .sort((a, b) => Number(isInBrowser(b)) - Number(isInBrowser(a)) || (a < b ? -1 : 1))
 }
 
-function runFile(file: string): Promise<FileResult> {
+/** Pages wait for real seconds, and should not beside what takes all of the machine: they come first. */
+const isInBrowser = (file: string): boolean => file.startsWith('seller-page/')
+
+function runFile({ file, postgresUrl = '' }: Task): Promise<FileResult> {
   const child = fork(join(TEST_FOLDER, 'run-file.ts'), [join(TEST_FOLDER, file)], {
     execArgv: ['--import', 'tsx'],
     silent: true,
+    env: { ...process.env, TEST_POSTGRES_URL: postgresUrl },
   })
   let report: FileReport | undefined
   let output = ''
@@ -62,26 +77,47 @@ function runFile(file: string): Promise<FileResult> {
   })
 }
 
-const waiting = testFiles(process.argv.slice(2))
+/** The files on PostgreSQL too, one beside the other so that neither database waits for the other's turn. */
+function tasksOf(files: readonly string[], postgresUrl: string | undefined): Task[] {
+  return files.flatMap((file) => {
+    const onPostgres = postgresUrl === undefined ? [] : [{ file, postgresUrl }]
+    if (ON_POSTGRES.test(file)) return onPostgres
+    return ON_BOTH.test(file) ? [{ file }, ...onPostgres] : [{ file }]
+  })
+}
+
+const leftOut = new Map<string, number>()
+const files = testFiles(process.argv.slice(2))
+const wantPostgres = files.filter((file) => ON_BOTH.test(file) || ON_POSTGRES.test(file)).length
+let postgres: TestPostgres | undefined
+if (wantPostgres > 0) {
+  try {
+    postgres = await startPostgres()
+  } catch (error) {
+    leftOut.set(`PostgreSQL could not be started: ${error}`, wantPostgres)
+  }
+}
+const waiting = tasksOf(files, postgres?.url)
 let passed = 0
 let failed = 0
-const leftOut = new Map<string, number>()
 
 async function work(): Promise<void> {
-  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+  for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
     const startedAt = performance.now()
-    const result = await runFile(file)
+    const result = await runFile(task)
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
     passed += result.passed
     failed += result.failed
     for (const why of result.leftOut) leftOut.set(why, (leftOut.get(why) ?? 0) + 1)
-    console.log(`${result.failed > 0 ? 'FAIL' : 'ok  '} ${file}  ${result.passed} passed  ${seconds} s`)
+    const on = task.postgresUrl === undefined ? '' : ' on PostgreSQL'
+    console.log(`${result.failed > 0 ? 'FAIL' : 'ok  '} ${task.file}${on}  ${result.passed} passed  ${seconds} s`)
     if (result.failed > 0) console.log(result.output)
   }
 }
 
 await Promise.all(Array.from({ length: FILES_AT_ONCE }, work))
-for (const [why, count] of leftOut) console.log(`left out: ${count} tests, since ${why}`)
+await postgres?.stop()
+for (const [why, count] of leftOut) console.log(`left out: ${count} ${count === 1 ? 'test' : 'tests'}, since ${why}`)
 console.log(`${passed} passed, ${failed} failed`)
 // Also leaves where a file's stray process still holds a pipe to this one.
 process.exit(failed > 0 || passed + leftOut.size === 0 ? 1 : 0)

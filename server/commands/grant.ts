@@ -1,4 +1,3 @@
-import { systemClock } from '../clock.js'
 import type { Config } from '../config.js'
 import { type MoveRequest, moveSellerCredits } from '../services/credits.js'
 import { createMetering } from '../services/metering.js'
@@ -7,8 +6,7 @@ import { withDatabase } from './with-database.js'
 
 /** `tallylight grant`: gives a seller credits, once for a key (B8); safe beside a running server, which tells the seller. */
 export async function grant(config: Config, request: MoveRequest, print: (line: string) => void): Promise<void> {
-  await withDatabase(config, async ({ db }) => {
-    const clock = systemClock()
+  await withDatabase(config, async ({ db }, clock) => {
     const metering = createMetering({ db, clock, timekeeper: commandTimekeeper(clock), announce: () => undefined })
     const { created, entry, balance } = await moveSellerCredits(metering, config.policy, request)
     const done = `granted ${entry.amount} ${entry.amount === 1 ? 'credit' : 'credits'} to ${request.sellerId}`

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Clock, systemClock } from '../clock.js'
+import type { Clock } from '../clock.js'
 import type { Config } from '../config.js'
 import { Refusal } from '../domain/errors.js'
 import { type Instant, toTimestamp, wholeMinutes } from '../domain/instant.js'
@@ -30,8 +30,7 @@ export async function monitorCredits(
   options: MonitorOptions,
   print: (line: string) => void,
 ): Promise<void> {
-  await withDatabase(config, async ({ db }) => {
-    const clock = systemClock()
+  await withDatabase(config, async ({ db }, clock) => {
     const metering = createMetering({ db, clock, timekeeper: commandTimekeeper(clock), announce: () => undefined })
     if (!options.runOnce) print(`monitoring every ${options.checkIntervalMs / 1000} s; stop with Ctrl+C`)
     for (;;) {
@@ -51,8 +50,10 @@ export async function monitorCredits(
 
 async function pass(metering: Metering, clock: Clock, verbose: boolean, print: (line: string) => void): Promise<void> {
   const seen = { deducted: 0, warned: 0, ended: 0 }
-  await sweepOnce(metering, clock, (outcome) => {
-    for (const line of report(outcome, seen)) print(line)
+  await sweepOnce(metering, clock, {
+    onOutcome: (outcome) => {
+      for (const line of report(outcome, seen)) print(line)
+    },
   })
   if (verbose) await printLive(metering.db, clock.now(), print)
   print(`checked at ${toTimestamp(clock.now())}: ${seen.deducted} deducted, ${seen.warned} warned, ${seen.ended} ended`)

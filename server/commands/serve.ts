@@ -42,8 +42,5 @@ export async function serve(config: Config): Promise<void> {
     })
   }
   // Said last: whoever waits for it may send a signal at once.
-  log.info(
-    { url: app.url, database: config.database.file, sweepIntervalMs: config.sweepIntervalMs },
-    `listening on ${app.url}`,
-  )
+  log.info({ url: app.url, database: app.database, sweepIntervalMs: config.sweepIntervalMs }, `listening on ${app.url}`)
 }

@@ -101,8 +101,9 @@ export function createDispatch({ db, changeMark }: Database, log: Log): Dispatch
   }
 
   async function lookForMissed(): Promise<void> {
+    if (channels.size === 0) return
     const mark = changeMark()
-    if (mark === seenMark || channels.size === 0) return
+    if (mark === seenMark) return
     for (const { sellerId, lastSeq } of await loadAccounts(db, channels.keys())) await catchUp(sellerId, lastSeq)
     seenMark = mark
   }

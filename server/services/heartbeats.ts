@@ -1,16 +1,19 @@
 import type { HeartbeatAnswer } from '../../client-sdk/protocol/index.js'
 import type { Clock } from '../clock.js'
 import { recordActivity } from '../domain/acts.js'
-import { type Instant, SECOND_MS, toTimestamp } from '../domain/instant.js'
+import { SECOND_MS, toTimestamp } from '../domain/instant.js'
 import type { Log } from '../log.js'
-import type { Tx } from '../store/database.js'
-import { type Heartbeat, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
+import { type Heartbeat, lockRunsOf, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
 import { lastStamp } from '../store/stamps.js'
+import { transact } from '../store/transact.js'
 import type { Identity } from '../tokens.js'
 import { lastRunOf, notLive, ownLivestream } from './livestreams.js'
 import type { Metering } from './metering.js'
-import type { Timekeeper } from './timekeeper.js'
+import { instantNow, type SharedClock } from './shared-clock.js'
+import type { ServerTimekeeper } from './timekeeper.js'
 
+/** A stamp that is older says that no server stamps; it must not get as old as a gap that is an outage. */
+const STAMP_IS_OLD_MS = 2 * SECOND_MS
 /** The most livestreams that one statement takes. */
 const LARGEST_BATCH = 1_000
 
@@ -26,8 +29,8 @@ export interface Heartbeats {
 
 export interface HeartbeatsParts {
   readonly metering: Metering
-  readonly clock: Clock
-  readonly timekeeper: Timekeeper
+  readonly clock: Clock | SharedClock
+  readonly timekeeper: ServerTimekeeper
   readonly log: Log
   readonly onRecorded: () => void
 }
@@ -78,9 +81,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     const sellers = batch.filter(({ by }) => by.role === 'seller')
     let recorded: Map<string, RecordedHeartbeat>
     try {
-      const rows = await metering.db
-        .transaction()
-        .execute(async (tx) => recordHeartbeats(tx, sellers, await instant(tx)))
+      const rows = await recordAll(sellers)
       recorded = new Map(rows.map((row) => [keyOf(row.livestreamId, row.sellerId), row]))
     } catch (error) {
       for (const { waiters } of batch) for (const { reject } of waiters) reject(error)
@@ -99,10 +100,18 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   }
 
   /** A batch settles nothing, so it needs no stamp of its own; but where the last is old, the gap is closed first (A5). */
-  async function instant(tx: Tx): Promise<Instant> {
-    const last = (await lastStamp(tx)) ?? 0
-    const now = Math.max(clock.now(), last)
-    return now - last > 2 * SECOND_MS ? (await timekeeper.look(tx)).actAt : now
+  async function recordAll(heartbeats: readonly Heartbeat[]): Promise<RecordedHeartbeat[]> {
+    for (;;) {
+      const rows = await transact(metering.db, async (tx) => {
+        await lockRunsOf(tx, heartbeats)
+        const wall = await instantNow(tx, clock)
+        const last = (await lastStamp(tx)) ?? 0
+        if (wall - last > STAMP_IS_OLD_MS) return null
+        return recordHeartbeats(tx, heartbeats, Math.max(wall, last))
+      })
+      if (rows) return rows
+      await timekeeper.stamp(metering.db)
+    }
   }
 
   function acknowledge(pending: Pending, row: RecordedHeartbeat): void {

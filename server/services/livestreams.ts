@@ -12,6 +12,7 @@ import { runOuts, type Tally } from '../domain/tally.js'
 import type { Db } from '../store/database.js'
 import { findLivestream, insertLivestream, type Livestream } from '../store/livestreams.js'
 import { lastRun, nextRunId, totalConsumed } from '../store/runs.js'
+import { transact } from '../store/transact.js'
 import type { Identity } from '../tokens.js'
 import type { Metering } from './metering.js'
 import type { Presence } from './presence.js'
@@ -96,7 +97,7 @@ export function createLivestreams({
   async function create(request: CreateRequest, by: Identity): ReturnType<Livestreams['create']> {
     const sellerId = sellerOfNew(request, by)
     const wanted = { id: request.id ?? uuid(), sellerId, title: request.title, createdAt: clock.now() }
-    const created = await db.transaction().execute((tx) => insertLivestream(tx, wanted))
+    const created = await transact(db, (tx) => insertLivestream(tx, wanted))
     const livestream = created ? wanted : await existingLivestream(db, wanted.id)
     if (livestream.sellerId !== sellerId) {
       throw new Refusal('livestream_id_taken', 'A livestream with this id belongs to another seller')

@@ -9,6 +9,7 @@ import type { Db } from '../store/database.js'
 import { listEntries } from '../store/ledger.js'
 import { type Livestream, listLivestreams } from '../store/livestreams.js'
 import { countLiveRuns, lastRun, lastRuns, loadLiveRuns } from '../store/runs.js'
+import { readOnce } from '../store/transact.js'
 import type { Identity } from '../tokens.js'
 import { existingLivestream } from './livestreams.js'
 import type { Metering } from './metering.js'
@@ -112,14 +113,11 @@ export function createLookups({ metering, presence, clock, sweepIntervalMs }: Lo
     limit: number
   }): Promise<Page<LivestreamView>> {
     await sweepOnce(metering, clock)
-    return db
-      .transaction()
-      .setAccessMode('read only')
-      .execute(async (tx) => {
-        const found = await listLivestreams(tx, query, query.cursor, query.limit + 1)
-        const items = await views(tx, found.slice(0, query.limit))
-        return { items, next_cursor: found.length > query.limit ? (items.at(-1)?.id ?? null) : null }
-      })
+    return readOnce(db, async (tx) => {
+      const found = await listLivestreams(tx, query, query.cursor, query.limit + 1)
+      const items = await views(tx, found.slice(0, query.limit))
+      return { items, next_cursor: found.length > query.limit ? (items.at(-1)?.id ?? null) : null }
+    })
   }
 
   async function entries(

@@ -19,6 +19,7 @@ export function startLoop(name: string, task: () => Promise<number>, retryMs: nu
   let underWay: Promise<void> | null = null
   let again: number | null = null
   let stopped = false
+  let hasFailed = false
 
   function plan(inMs: number): void {
     if (stopped) return
@@ -30,10 +31,19 @@ export function startLoop(name: string, task: () => Promise<number>, retryMs: nu
   function pass(): void {
     again = null
     underWay = task()
-      .catch((error: unknown) => {
-        log.error({ err: error, loop: name }, `${name} failed, trying again in ${retryMs} ms`)
-        return retryMs
-      })
+      .then(
+        (inMs) => {
+          if (hasFailed) log.info({ loop: name }, `${name} goes on`)
+          hasFailed = false
+          return inMs
+        },
+        (error: unknown) => {
+          // A database that is away for ten minutes is told once.
+          if (!hasFailed) log.error({ err: error, loop: name }, `${name} failed, trying again every ${retryMs} ms`)
+          hasFailed = true
+          return retryMs
+        },
+      )
       .then((inMs) => {
         underWay = null
         plan(again === null ? inMs : Math.min(inMs, again))

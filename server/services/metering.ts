@@ -1,18 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../clock.js'
 import { Refusal } from '../domain/errors.js'
+import type { Instant } from '../domain/instant.js'
 import type { Account, NewEntry } from '../domain/ledger.js'
 import type { Outage } from '../domain/outage.js'
 import { conclude, type Outcome } from '../domain/outcome.js'
 import { dueAt, type LiveRun, nextIntervalAt } from '../domain/run.js'
 import { settle } from '../domain/settle.js'
 import type { Tally } from '../domain/tally.js'
-import { ensureAccount, loadAccount, loadAccounts } from '../store/accounts.js'
+import { ensureAccount, loadAccount, lockAccount, lockAccounts } from '../store/accounts.js'
 import type { Db, Tx } from '../store/database.js'
-import { claimDueSellers, type PassPosition } from '../store/due.js'
+import { dueSellers, type PassPosition } from '../store/due.js'
 import { applyOutcomes } from '../store/outcomes.js'
 import { loadLiveRuns } from '../store/runs.js'
 import { lastStamp, outagesSince } from '../store/stamps.js'
+import { readOnce } from '../store/transact.js'
+import { instantNow, type SharedClock } from './shared-clock.js'
 import type { Look, Timekeeper } from './timekeeper.js'
 
 /** What is done with a seller once everything due was settled. It may change the tally, and throws a Refusal before it does. */
@@ -42,13 +45,16 @@ export interface Metering {
     sellerId: string,
     read: (tx: Db, tally: Tally, settled: readonly NewEntry[]) => Promise<T> | T,
   ): Promise<T>
-  /** Settles the sellers of the next runs that are due, in one transaction. */
-  settleDue(after: PassPosition, limit: number): Promise<DuePass>
+  /**
+   * Settles the sellers of the next runs that are due, in one transaction.
+   * @param others what to do about sellers whom another transaction holds: leave them to it, or wait for it
+   */
+  settleDue(after: PassPosition, limit: number, others: 'leave' | 'wait'): Promise<DuePass>
 }
 
 export interface MeteringParts {
   readonly db: Db
-  readonly clock: Clock
+  readonly clock: Clock | SharedClock
   readonly timekeeper: Timekeeper
   /** Hears of each outcome once it is committed: nobody hears of undone work (V1). */
   readonly announce: (outcome: Outcome) => void
@@ -63,9 +69,14 @@ type Settled<T> =
   | { done: false }
 
 export function createMetering({ db, clock, timekeeper, announce }: MeteringParts): Metering {
+  /** Where nothing is decided yet: the instant now, or that of the newest stamp while the clock is behind it. */
+  async function notBeforeStamp(tx: Db): Promise<Instant> {
+    return Math.max(await instantNow(tx, clock), (await lastStamp(tx)) ?? 0)
+  }
+
   async function withSeller<T>(sellerId: string, act: Act<T>): Promise<T> {
     for (;;) {
-      const settled = await db.transaction().execute((tx) => settleAndAct(tx, sellerId, act))
+      const settled = await timekeeper.decide(db, (tx, look) => settleAndAct(tx, look, sellerId, act))
       if (settled.done) {
         announce(settled.outcome)
         if ('refusal' in settled) throw settled.refusal
@@ -75,10 +86,15 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
     }
   }
 
-  async function settleAndAct<T>(tx: Tx, sellerId: string, act: Act<T>): Promise<Settled<T>> {
-    const look = await timekeeper.look(tx)
-    const account = await loadAccount(tx, sellerId)
-    const runs = await loadLiveRuns(tx, [sellerId])
+  async function settleAndAct<T>(
+    tx: Tx,
+    lookNow: () => Promise<Look>,
+    sellerId: string,
+    act: Act<T>,
+  ): Promise<Settled<T>> {
+    const account = await lockAccount(tx, sellerId)
+    const runs = await loadLiveRuns(tx, [sellerId], { held: true })
+    const look = await lookNow()
     const settled = settle(account, runs, await outagesOf(tx, runs, look), look.settleTo)
     const tally: Tally = { ...settled, now: look.actAt }
     // A5: what falls between the last stamp and now cannot be decided yet, and the act comes after it.
@@ -99,27 +115,25 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
   const readSeller: Metering['readSeller'] = async (sellerId, read) => {
     const settled: NewEntry[] = []
     for (;;) {
-      const answer = await db
-        .transaction()
-        .setAccessMode('read only')
-        .execute(async (tx) => {
-          const now = Math.max(clock.now(), (await lastStamp(tx)) ?? 0)
-          const runs = await loadLiveRuns(tx, [sellerId])
-          if (runs.some((run) => dueAt(run) <= now)) return null
-          return { value: await read(tx, settle(await loadAccount(tx, sellerId), runs, [], now), settled) }
-        })
+      const answer = await readOnce(db, async (tx) => {
+        const now = await notBeforeStamp(tx)
+        const runs = await loadLiveRuns(tx, [sellerId])
+        if (runs.some((run) => dueAt(run) <= now)) return null
+        return { value: await read(tx, settle(await loadAccount(tx, sellerId), runs, [], now), settled) }
+      })
       if (answer) return answer.value
       settled.push(...(await withSeller(sellerId, (_tx, tally) => tally.entries)))
     }
   }
 
-  async function settleDue(after: PassPosition, limit: number): Promise<DuePass> {
-    const pass = await db.transaction().execute(async (tx) => {
-      const look = await timekeeper.look(tx)
-      const { sellerIds, position } = await claimDueSellers(tx, look.settleTo, after, limit)
+  const settleDue: Metering['settleDue'] = async (after, limit, others) => {
+    const pass = await timekeeper.decide(db, async (tx, lookNow) => {
+      const { sellerIds, position } = await dueSellers(tx, await notBeforeStamp(tx), after, limit)
       if (sellerIds.length === 0) return { position, outcomes: [], more: false }
-      const accounts = await loadAccounts(tx, sellerIds)
-      const runs = await loadLiveRuns(tx, sellerIds)
+      const accounts = await lockAccounts(tx, sellerIds, { skipLocked: others === 'leave' })
+      const free = accounts.map(({ sellerId }) => sellerId)
+      const runs = await loadLiveRuns(tx, free, { held: true })
+      const look = await lookNow()
       const outages = await outagesOf(tx, runs, look)
       const outcomes = settleAll(accounts, runs, outages, look)
       await applyOutcomes(tx, outcomes, look.actAt)

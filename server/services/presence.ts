@@ -3,6 +3,7 @@ import { LONGEST_GAP_MS } from '../domain/outage.js'
 import type { Log } from '../log.js'
 import { connectedSellers, saveConnections } from '../store/connections.js'
 import type { Db } from '../store/database.js'
+import { transact } from '../store/transact.js'
 
 /** Which sellers hold a socket now: on this server by count, on others as they wrote it, while their stamps are fresh (N). */
 export interface Presence {
@@ -42,7 +43,7 @@ export function createPresence(db: Db, clock: Clock, serverId: string, log: Log)
       const counts = new Map([...changed].map((sellerId) => [sellerId, held.get(sellerId) ?? 0]))
       changed = new Set()
       try {
-        await db.transaction().execute((tx) => saveConnections(tx, serverId, counts))
+        await transact(db, (tx) => saveConnections(tx, serverId, counts))
       } catch (error) {
         // Tried again with the next change set: presence is shown, never billed by.
         for (const sellerId of counts.keys()) changed.add(sellerId)

@@ -15,19 +15,20 @@ const SHORTEST_SLEEP_MS = 20
 
 /**
  * One pass: settles every seller that has something due, batch by batch, and lets other work in between. Where nothing
- * is due it is one look at an index.
+ * is due it is one look at an index. When it is over, nothing that was due is left, but for the sellers whom another sweep
+ * settles at the same time where those are left to it.
  * @param onOutcome hears what was done to each seller, after it is committed
  */
 export async function sweepOnce(
   metering: Metering,
   clock: Clock,
-  onOutcome?: (outcome: Outcome) => void,
+  { onOutcome, others = 'wait' }: { onOutcome?: (outcome: Outcome) => void; others?: 'leave' | 'wait' } = {},
 ): Promise<void> {
   const due = await earliestDue(metering.db)
   if (due === null || due > Math.max(clock.now(), (await lastStamp(metering.db)) ?? 0)) return
   let position = PASS_BEGIN
   for (;;) {
-    const pass = await metering.settleDue(position, BATCH_RUNS)
+    const pass = await metering.settleDue(position, BATCH_RUNS, others)
     if (onOutcome) for (const outcome of pass.outcomes) onOutcome(outcome)
     if (!pass.more) return
     position = pass.position
@@ -49,7 +50,7 @@ export function startSweep(metering: Metering, clock: Clock, longestSleepMs: num
   const loop = startLoop(
     'sweep',
     async () => {
-      await sweepOnce(metering, clock)
+      await sweepOnce(metering, clock, { others: 'leave' })
       const due = await earliestDue(metering.db)
       return due === null ? longestSleepMs : sleepUntil(due)
     },

@@ -1,18 +1,20 @@
 import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import type { Db } from './database.js'
-import { eachOf } from './json.js'
+import { isOneOf, rowsOf } from './dialect.js'
 
 /** Writes how many sockets each of these sellers holds on a server. */
 export async function saveConnections(db: Db, serverId: string, counts: ReadonlyMap<string, number>): Promise<void> {
   await sql`
     delete from connections where server_id = ${serverId}
-      and seller_id in (select value from ${eachOf(counts.keys())})`.execute(db)
+      and ${isOneOf(db, sql`seller_id`, counts.keys())}`.execute(db)
   const held = [...counts].filter(([, sockets]) => sockets > 0)
   if (held.length === 0) return
   await sql`
     insert into connections (server_id, seller_id, sockets)
-    select ${serverId}, value ->> 0, value ->> 1 from ${eachOf(held)}`.execute(db)
+    select ${serverId}, seller_id, sockets from ${rowsOf(db, { seller_id: 'text', sockets: 'bigint' }, held)}`.execute(
+    db,
+  )
 }
 
 /** Forgets the connections of servers that have not stamped since an instant: they died, or left long ago. */
@@ -30,7 +32,7 @@ export async function connectedSellers(
 ): Promise<Set<string>> {
   const { rows } = await sql<{ seller_id: string }>`
     select distinct seller_id from connections
-    where seller_id in (select value from ${eachOf(sellerIds)}) and server_id <> ${exceptServerId}
+    where ${isOneOf(db, sql`seller_id`, sellerIds)} and server_id <> ${exceptServerId}
       and exists (select 1 from stamps where stamps.server_id = connections.server_id and stamps.at >= ${since})`.execute(
     db,
   )

@@ -11,7 +11,7 @@ export interface PassPosition {
 export const PASS_BEGIN: PassPosition = { dueAt: -1, runId: 0 }
 
 /** The sellers of the next runs that are due at or before an instant, and how far that brings the pass. */
-export async function claimDueSellers(
+export async function dueSellers(
   db: Db,
   until: Instant,
   after: PassPosition,

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { EventKind } from '../../client-sdk/protocol/index.js'
 import type { NumberedEvent } from '../domain/outcome.js'
 import type { Db } from './database.js'
-import { eachOf } from './json.js'
+import { type Columns, rowsOf } from './dialect.js'
 
 /** An event as it stands in the database: its payload is what a socket carries. */
 export interface StoredEvent {
@@ -10,6 +10,8 @@ export interface StoredEvent {
   readonly kind: EventKind
   readonly payload: object
 }
+
+const COLUMNS: Columns = { seller_id: 'text', seq: 'bigint', kind: 'text', occurred_at: 'bigint', payload: 'text' }
 
 /** Appends events; each moves the sequence of its seller (V2). */
 export async function insertEvents(
@@ -26,9 +28,7 @@ export async function insertEvents(
   ])
   await sql`
     insert into events (seller_id, seq, kind, occurred_at, payload)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 from ${eachOf(rows)} order by key`.execute(
-    db,
-  )
+    select seller_id, seq, kind, occurred_at, payload from ${rowsOf(db, COLUMNS, rows)} order by position`.execute(db)
 }
 
 /** The events of a seller past `after`, in their order, at most `limit`. */

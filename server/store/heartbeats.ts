@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import type { Db } from './database.js'
+import { isOneOf, isPostgres, later } from './dialect.js'
+import { heldRows } from './locks.js'
 
 export interface Heartbeat {
   readonly livestreamId: string
@@ -12,6 +14,18 @@ export interface RecordedHeartbeat extends Heartbeat {
   readonly creditsConsumed: number
   readonly balance: number
   readonly lastActivityAt: Instant
+}
+
+/**
+ * Holds the live runs of heartbeats until the commit, in the order of their ids, as everybody does: two batches over the
+ * same runs in opposite orders would wait for each other.
+ */
+export async function lockRunsOf(db: Db, heartbeats: readonly Heartbeat[]): Promise<void> {
+  if (!isPostgres(db)) return
+  const livestreamIds = heartbeats.map(({ livestreamId }) => livestreamId)
+  await sql`
+    select id from runs where ended_at is null and ${isOneOf(db, sql`livestream_id`, livestreamIds)}
+    order by id ${heldRows(db)}`.execute(db)
 }
 
 /**
@@ -45,19 +59,24 @@ function oncePerLivestream(heartbeats: readonly Heartbeat[]): Map<string, string
   return maps
 }
 
+interface Row {
+  livestream_id: string
+  seller_id: string
+  id: number
+  credits_consumed: number
+  balance: number
+  last_activity_at: number
+}
+
 async function recordOnce(db: Db, sellerOf: ReadonlyMap<string, string>, now: Instant): Promise<RecordedHeartbeat[]> {
-  // An object, since SQLite reads its keys and values as they are, where pairs would be parsed again for each column.
-  const beats = JSON.stringify(Object.fromEntries(sellerOf))
-  const { rows } = await sql<{
-    livestream_id: string
-    seller_id: string
-    id: number
-    credits_consumed: number
-    balance: number
-    last_activity_at: number
-  }>`
-    update runs set last_activity_at = max(last_activity_at, ${now}), silent_since = max(silent_since, ${now})
-    from json_each(${beats}) as beat
+  // On SQLite an object: it reads keys and values as they are, where pairs would be parsed again for each column.
+  const beats = isPostgres(db)
+    ? sql`unnest(${[...sellerOf.keys()]}::text[], ${[...sellerOf.values()]}::text[]) as beat(key, value)`
+    : sql`json_each(${JSON.stringify(Object.fromEntries(sellerOf))}) as beat`
+  const { rows } = await sql<Row>`
+    update runs set last_activity_at = ${later(db, sql`last_activity_at`, sql`${now}`)},
+      silent_since = ${later(db, sql`silent_since`, sql`${now}`)}
+    from ${beats}
     where runs.livestream_id = beat.key and runs.seller_id = beat.value
       and runs.ended_at is null and runs.warned_at is null and runs.due_at > ${now}
     returning livestream_id, seller_id, id, credits_consumed, last_activity_at,

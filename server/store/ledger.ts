@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import type { Entry, NewEntry } from '../domain/ledger.js'
 import type { Db } from './database.js'
-import { eachOf } from './json.js'
+import { type Columns, rowsOf } from './dialect.js'
 import type { LedgerEntryRow } from './schema.js'
 
 export interface SellerEntry {
@@ -22,6 +22,20 @@ export async function insertEntries(db: Db, entries: readonly SellerEntry[], now
   if (refunds.length > 0) await insertAll(db, refunds, now)
 }
 
+const COLUMNS: Columns = {
+  seller_id: 'text',
+  kind: 'text',
+  amount: 'bigint',
+  balance_after: 'bigint',
+  livestream_id: 'text',
+  run_id: 'bigint',
+  interval_index: 'bigint',
+  idempotency_key: 'text',
+  request: 'text',
+  reason: 'text',
+  occurred_at: 'bigint',
+}
+
 async function insertAll(db: Db, entries: readonly SellerEntry[], now: Instant): Promise<void> {
   const rows = entries.map(({ sellerId, entry }) => [
     sellerId,
@@ -39,12 +53,12 @@ async function insertAll(db: Db, entries: readonly SellerEntry[], now: Instant):
   await sql`
     insert into ledger_entries (seller_id, kind, amount, balance_after, livestream_id, run_id, interval_index,
       idempotency_key, request, reason, occurred_at, corrects, created_at)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-      value ->> 8, value ->> 9, value ->> 10,
-      case value ->> 1 when 'refund' then (select d.id from ledger_entries as d
-        where d.run_id = value ->> 5 and d.interval_index = value ->> 6 and d.kind = 'deduction') end,
-      ${now}
-    from ${eachOf(rows)} order by key`.execute(db)
+    select seller_id, kind, amount, balance_after, livestream_id, run_id, interval_index, idempotency_key, request, reason,
+      occurred_at,
+      case kind when 'refund' then (select d.id from ledger_entries as d
+        where d.run_id = item.run_id and d.interval_index = item.interval_index and d.kind = 'deduction') end,
+      cast(${now} as bigint)
+    from ${rowsOf(db, COLUMNS, rows)} order by position`.execute(db)
 }
 
 /** The entry that a key made; null where the key is unused (B8). */

@@ -2,6 +2,7 @@ import { Migrator, sql } from 'kysely'
 import { MIGRATIONS } from '../../migrations/index.js'
 import { SetupError } from '../domain/errors.js'
 import type { Db } from './database.js'
+import { isPostgres } from './dialect.js'
 
 const MIGRATION_TABLE = 'schema_migrations'
 
@@ -32,8 +33,10 @@ export async function pendingMigrations(db: Db): Promise<string[]> {
 }
 
 async function appliedMigrations(db: Db): Promise<string[]> {
-  const tables = await sql`select 1 from sqlite_master where type = 'table' and name = ${MIGRATION_TABLE}`.execute(db)
-  if (tables.rows.length === 0) return []
+  const found = isPostgres(db)
+    ? sql`select 1 where to_regclass(${MIGRATION_TABLE}) is not null`
+    : sql`select 1 from sqlite_master where type = 'table' and name = ${MIGRATION_TABLE}`
+  if ((await found.execute(db)).rows.length === 0) return []
   const { rows } = await sql<{ name: string }>`select name from ${sql.table(MIGRATION_TABLE)} order by name`.execute(db)
   return rows.map(({ name }) => name)
 }

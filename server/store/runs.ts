@@ -2,22 +2,27 @@ import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import { dueAt, type LiveRun, type Run } from '../domain/run.js'
 import type { Db } from './database.js'
-import { eachOf } from './json.js'
+import { type Cell, type Columns, isOneOf, isPostgres, rowsOf } from './dialect.js'
+import { heldRows } from './locks.js'
 import type { RunRow } from './schema.js'
 
-/** All live runs of these sellers, oldest first. */
-export async function loadLiveRuns(db: Db, sellerIds: Iterable<string>): Promise<LiveRun[]> {
+/** All live runs of these sellers, oldest first; held until the commit where the transaction writes. */
+export async function loadLiveRuns(db: Db, sellerIds: Iterable<string>, { held = false } = {}): Promise<LiveRun[]> {
   const { rows } = await sql<RunRow>`
-    select * from runs where ended_at is null and seller_id in (select value from ${eachOf(sellerIds)})
-    order by id`.execute(db)
+    select * from runs where ended_at is null and ${isOneOf(db, sql`seller_id`, sellerIds)}
+    order by id ${held ? heldRows(db) : sql``}`.execute(db)
   return rows.map(toRun).filter((run) => run.state === 'live')
 }
 
 /** The current or else the last run of each of these livestreams, by livestream; those never live are left out. */
 export async function lastRuns(db: Db, livestreamIds: Iterable<string>): Promise<Map<string, Run>> {
   const { rows } = await sql<RunRow>`
-    select runs.* from ${eachOf(livestreamIds)} as wanted
-    join runs on runs.id = (select max(id) from runs as r where r.livestream_id = wanted.value)`.execute(db)
+    select runs.* from ${rowsOf(
+      db,
+      { livestream_id: 'text' },
+      [...livestreamIds].map((id) => [id]),
+    )}
+    join runs on runs.id = (select max(id) from runs as r where r.livestream_id = item.livestream_id)`.execute(db)
   return new Map(rows.map((row) => [row.livestream_id, toRun(row)]))
 }
 
@@ -31,15 +36,18 @@ export async function totalConsumed(db: Db, livestreamId: string): Promise<numbe
   const { total } = await db
     .selectFrom('runs')
     .where('livestream_id', '=', livestreamId)
-    .select(({ fn }) => fn.coalesce(fn.sum<number>('credits_consumed'), sql<number>`0`).as('total'))
+    .select(sql<number>`cast(coalesce(sum(credits_consumed), 0) as bigint)`.as('total'))
     .executeTakeFirstOrThrow()
   return total
 }
 
 /** The id that the next run gets: ids are in the order of starting, also across deletions and rollbacks (B4). */
 export async function nextRunId(db: Db): Promise<number> {
-  const { rows } = await sql<{ seq: number }>`select seq from sqlite_sequence where name = 'runs'`.execute(db)
-  return (rows[0]?.seq ?? 0) + 1
+  const next = isPostgres(db)
+    ? sql<{ id: number }>`select nextval('runs_id_seq') as id`
+    : sql<{ id: number }>`select seq + 1 as id from sqlite_sequence where name = 'runs'`
+  const { rows } = await next.execute(db)
+  return rows[0]?.id ?? 1
 }
 
 /** How many runs are live. */
@@ -65,10 +73,10 @@ export async function saveRuns(db: Db, runs: readonly Run[]): Promise<void> {
     insert into runs (id, livestream_id, seller_id, started_at, ended_at, end_reason, interval_ms, warning_ms,
       auto_end_ms, low_credit_threshold, refund_grace_ms, billed_intervals, paid_interval, last_activity_at, silent_since, warned_at,
       final_told_interval, due_at)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-      value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14,
-      value ->> 15, value ->> 16, value ->> 17
-    from ${eachOf([...runs].sort((a, b) => a.id - b.id).map(toColumns))} where true order by key
+    select id, livestream_id, seller_id, started_at, ended_at, end_reason, interval_ms, warning_ms, auto_end_ms,
+      low_credit_threshold, refund_grace_ms, billed_intervals, paid_interval, last_activity_at, silent_since, warned_at,
+      final_told_interval, due_at
+    from ${rowsOf(db, COLUMNS, [...runs].sort((a, b) => a.id - b.id).map(toCells))} where true order by position
     on conflict (id) do update set ended_at = excluded.ended_at, end_reason = excluded.end_reason,
       billed_intervals = excluded.billed_intervals, paid_interval = excluded.paid_interval,
       last_activity_at = excluded.last_activity_at,
@@ -76,13 +84,37 @@ export async function saveRuns(db: Db, runs: readonly Run[]): Promise<void> {
       final_told_interval = excluded.final_told_interval, due_at = excluded.due_at`.execute(db)
 }
 
-/** Makes every warned live run due at the end of an outage, which may have cleared its warning (A3, A5). */
-export async function makeWarnedRunsDue(db: Db, at: Instant): Promise<void> {
-  await sql`
-    update runs set due_at = ${at} where ended_at is null and warned_at is not null and due_at > ${at}`.execute(db)
+const COLUMNS: Columns = {
+  id: 'bigint',
+  livestream_id: 'text',
+  seller_id: 'text',
+  started_at: 'bigint',
+  ended_at: 'bigint',
+  end_reason: 'text',
+  interval_ms: 'bigint',
+  warning_ms: 'bigint',
+  auto_end_ms: 'bigint',
+  low_credit_threshold: 'bigint',
+  refund_grace_ms: 'bigint',
+  billed_intervals: 'bigint',
+  paid_interval: 'bigint',
+  last_activity_at: 'bigint',
+  silent_since: 'bigint',
+  warned_at: 'bigint',
+  final_told_interval: 'bigint',
+  due_at: 'bigint',
 }
 
-function toColumns(run: Run): (string | number | null)[] {
+/** Makes every warned live run due at the end of an outage, which may have cleared its warning (A3, A5). */
+export async function makeWarnedRunsDue(db: Db, at: Instant): Promise<void> {
+  // In the order of their ids, as everybody locks runs.
+  await sql`
+    update runs set due_at = ${at} where id in (
+      select id from runs where ended_at is null and warned_at is not null and due_at > ${at}
+      order by id ${heldRows(db)})`.execute(db)
+}
+
+function toCells(run: Run): Cell[] {
   const { policy } = run
   const ended = run.state === 'ended'
   return [

@@ -10,6 +10,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { Refusal } from '../domain/errors.js'
+import { TellingConnection } from './telling.js'
 
 /** How long a transaction waits for the writers of other processes before it gives up. */
 const LONGEST_WAIT_MS = 10_000
@@ -46,6 +47,21 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
 }
 
 class ImmediateSqliteDriver extends SqliteDriver {
+  #telling: TellingConnection | null = null
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    const connection = await super.acquireConnection()
+    this.#telling ??= new TellingConnection(connection)
+    return this.#telling
+  }
+
+  /** A full disk has undone it already. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.rollbackTransaction(connection).catch((error: unknown) => {
+      if (!String(error).includes('no transaction is active')) throw error
+    })
+  }
+
   override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
     if (settings?.accessMode === 'read only') {
       await connection.executeQuery(CompiledQuery.raw('begin'))
@@ -60,7 +76,7 @@ class ImmediateSqliteDriver extends SqliteDriver {
       } catch (error) {
         if (!isBusy(error)) throw error
         if (waitedMs >= LONGEST_WAIT_MS) {
-          throw new Refusal('database_busy', 'The database is busy, try again in a moment')
+          throw new Refusal('temporarily_unavailable', 'The database is busy, try again in a moment')
         }
         const pauseMs = 5 + Math.random() * 20
         waitedMs += pauseMs
@@ -71,7 +87,8 @@ class ImmediateSqliteDriver extends SqliteDriver {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')
+  const { cause } = Object(error) as { cause?: unknown }
+  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY')
 }
 
 function keepingStatements(sqlite: Sqlite.Database): { prepare: Sqlite.Database['prepare']; close: () => void } {

@@ -2,6 +2,15 @@ import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import type { Outage } from '../domain/outage.js'
 import type { Db } from './database.js'
+import { isPostgres } from './dialect.js'
+
+/** The database's own clock, which all servers on PostgreSQL share; null on SQLite, where it is the machine's. */
+export async function databaseClock(db: Db): Promise<Instant | null> {
+  if (!isPostgres(db)) return null
+  const { rows } = await sql<{ now: number }>`
+    select cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint) as now`.execute(db)
+  return rows[0]?.now ?? null
+}
 
 /** The newest stamp of all servers together; null where no server ever ran (A5). */
 export async function lastStamp(db: Db): Promise<Instant | null> {
@@ -11,7 +20,7 @@ export async function lastStamp(db: Db): Promise<Instant | null> {
 
 /** Appends a server's sign of life. */
 export async function insertStamp(db: Db, at: Instant, serverId: string): Promise<void> {
-  await sql`insert or ignore into stamps (at, server_id) values (${at}, ${serverId})`.execute(db)
+  await sql`insert into stamps (at, server_id) values (${at}, ${serverId}) on conflict do nothing`.execute(db)
 }
 
 /** Drops stamps from before an instant, but never the newest. */

@@ -6,6 +6,12 @@ import { SELLER_ID } from '../domain/seller-id.js'
 export const livestreamId = z.string().refine(isLivestreamId, `must be ${LIVESTREAM_ID_RULE}`)
 export const sellerId = z.string().regex(SELLER_ID, 'must be 1 to 128 letters, digits or any of _ . @ : | + ~ -')
 
+/** A text of people. PostgreSQL holds every character but NUL. */
+export const plainText = z
+  .string()
+  .max(500, 'at most 500 characters')
+  .refine((text) => !text.includes('\0'), 'must not hold the character NUL')
+
 /**
  * What came from outside, as the schema says it must be.
  * @throws Refusal `invalid_request`, naming the first field that does not fit (P5, H1)

@@ -11,7 +11,7 @@ import { startServer, TEST_SECRET } from '../support/server.js'
 const server = await startServer({ SWEEP_INTERVAL: 'off' })
 const folder: CommandFolder = {
   ...commandFolder(),
-  env: { DATABASE_URL: `sqlite:${server.config.database.file}`, JWT_SECRET: TEST_SECRET },
+  env: { DATABASE_URL: server.databaseUrl, JWT_SECRET: TEST_SECRET },
 }
 test.after(async () => {
   folder.remove()

@@ -37,7 +37,7 @@ async function goLive(url: string, name: string, credits: number): Promise<void>
 }
 
 async function runsIn(file: string) {
-  const database = openDatabase(file)
+  const database = openDatabase({ kind: 'sqlite', file })
   const runs = await database.db.selectFrom('runs').selectAll().orderBy('id').execute()
   const deductions = await database.db
     .selectFrom('ledger_entries')

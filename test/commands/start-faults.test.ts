@@ -75,7 +75,7 @@ const faults: Fault[] = [
   {
     what: 'the database of a newer version',
     prepare: async (folder) => {
-      const { db, close } = openDatabase(folder.file)
+      const { db, close } = openDatabase({ kind: 'sqlite', file: folder.file })
       await migrate(db)
       await sql`insert into schema_migrations (name, timestamp) values ('9999-later', '2099-01-01')`.execute(db)
       await close()

@@ -137,7 +137,7 @@ test('C, B8: of four grants at once with one key one grants', async () => {
 
 test('C: a command waits for a process that writes', async () => {
   const own = commandFolder()
-  const database = openDatabase(own.file)
+  const database = openDatabase({ kind: 'sqlite', file: own.file })
   try {
     const granting = database.db.transaction().execute(() => sleep(1_500))
     const { code, out, err } = await run(own, grantArgs('a', 3, 'k'))

@@ -1,4 +1,5 @@
 import Sqlite from 'better-sqlite3'
+import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { HeartbeatAnswer } from '../../client-sdk/protocol/index.js'
@@ -8,14 +9,13 @@ import { MINUTE_MS } from '../../server/domain/instant.js'
 import type { Policy } from '../../server/domain/policy.js'
 import { createHeartbeats, type Heartbeats } from '../../server/services/heartbeats.js'
 import { createMetering, type Metering } from '../../server/services/metering.js'
-import { stamp } from '../../server/services/pulse.js'
 import { sweepOnce } from '../../server/services/sweep.js'
 import { serverTimekeeper } from '../../server/services/timekeeper.js'
 import type { Db } from '../../server/store/database.js'
 import { insertStamp } from '../../server/store/stamps.js'
 import type { Identity } from '../../server/tokens.js'
 import { faultsOfBooks } from '../support/books.js'
-import { freshDatabase, SILENT_LOG } from '../support/fresh-database.js'
+import { freshDatabase, SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
 import { handClock } from '../support/hand-clock.js'
 import { goLive, type LiveSeller } from '../support/many-sellers.js'
 
@@ -41,7 +41,7 @@ const heartbeats: Heartbeats = createHeartbeats({
   log: SILENT_LOG,
   onRecorded: () => undefined,
 })
-await stamp({ db: database.db, timekeeper })
+await timekeeper.stamp(database.db)
 test.after(database.close)
 
 /** The database itself, with its transactions counted. */
@@ -271,6 +271,41 @@ test('A6: drained resolves when all is answered, also what is settled by itself 
   assert.is(answered, 2)
   await heartbeats.drained()
 })
+
+if (!testsPostgres) {
+  test('A6: on a full disk heartbeats are refused and not stored; when there is room again, all goes on', async () => {
+    const own = await freshDatabase()
+    const ownClock = handClock()
+    const keeper = serverTimekeeper(ownClock, 'server')
+    const parts = { clock: ownClock, timekeeper: keeper }
+    const ownMetering = createMetering({ ...parts, db: own.db, announce: () => undefined })
+    const beats = createHeartbeats({ ...parts, metering: ownMetering, log: SILENT_LOG, onRecorded: () => undefined })
+    const [ann] = (await goLive(own, { count: 1, credits: 5, at: ownClock.now(), policy })) as [LiveSeller]
+    await keeper.stamp(own.db)
+    const moveClockAndStamp = async (times: number) => {
+      for (let i = 0; i < times; i += 1) {
+        ownClock.advance(1_000)
+        await keeper.stamp(own.db)
+      }
+    }
+    const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(own.db)
+    await sql.raw(`pragma max_page_count = ${rows[0]?.page_count}`).execute(own.db)
+    const full: unknown = await moveClockAndStamp(2_000).catch((error: unknown) => error)
+    assert.is((full as Refusal).code, 'temporarily_unavailable')
+    // Now a settling heartbeat, which has to stamp and to write, cannot be stored.
+    ownClock.advance(11 * MINUTE_MS)
+    const before = await own.db.selectFrom('runs').selectAll().execute()
+    const refused: unknown = await beats.record(ann.livestreamId, seller(ann.id)).catch((error: unknown) => error)
+    assert.is((refused as Refusal).code, 'temporarily_unavailable')
+    assert.equal(await own.db.selectFrom('runs').selectAll().execute(), before)
+    await sql.raw('pragma max_page_count = 1000000').execute(own.db)
+    const { last_activity } = await beats.record(ann.livestreamId, seller(ann.id))
+    assert.is(Date.parse(last_activity), ownClock.now())
+    const run = await own.db.selectFrom('runs').selectAll().executeTakeFirstOrThrow()
+    assert.is(run.ended_at, null, 'and the time without a stamp was an outage')
+    await own.close()
+  })
+}
 
 test('B7, V1, V2: after all of that the books are right', async () => {
   assert.equal(await faultsOfBooks(reader), [])

@@ -286,7 +286,7 @@ testOnServer('B4: a server that starts with a clock behind the last stamp stands
   const last = server.clock.now()
   // This process has never seen the later time; the stamps have.
   const clock = handClock(last - HOUR_MS)
-  const late = await startApp(server.config, { clock, log: SILENT_LOG })
+  const late = await startApp(server.config, { clock, log: SILENT_LOG, isClockMovedByHand: true })
   const ask = async (method: string, action: string) => {
     const url = `${late.url}/api/livestreams/${ann.livestreamId}/${action}`
     const response = await fetch(url, { method, headers: { authorization: `Bearer ${ann.token}` } })

@@ -9,6 +9,7 @@ import { commandTimekeeper, serverTimekeeper } from '../../server/services/timek
 import type { Database } from '../../server/store/database.js'
 import { insertStamp, lastStamp } from '../../server/store/stamps.js'
 import { faultsOfBooks } from '../support/books.js'
+import { writeMark } from '../support/database-facts.js'
 import { type FreshDatabase, freshDatabase } from '../support/fresh-database.js'
 import { type HandClock, handClock } from '../support/hand-clock.js'
 import { goLive, type LiveSeller } from '../support/many-sellers.js'
@@ -165,7 +166,7 @@ testTime(
     })
     await Promise.all([server, another, server, another].map((of) => of.withSeller(ann.id, () => null)))
     const stamps = await reader.db.selectFrom('stamps').select('server_id').where('at', '=', clock.now()).execute()
-    assert.equal(stamps.map(({ server_id }) => server_id).sort(), ['another-server', 'server'])
+    assert.equal([...new Set(stamps.map(({ server_id }) => server_id))].sort(), ['another-server', 'server'])
     assert.equal(await reader.db.selectFrom('outages').selectAll().execute(), [
       { began_at: beganAt, ended_at: clock.now() },
     ])
@@ -189,12 +190,12 @@ testTime('B11: who reads sees everything up to now, and writes only where someth
     server.readSeller(ann.id, (_tx, tally, settled) => ({ balance: tally.balance, settled: settled.length }))
   clock.advance(30 * MINUTE_MS - 1)
   await stamp()
-  const mark = told.reader.changeMark()
+  const mark = await writeMark(reader)
   assert.equal(await read(), { balance: 2, settled: 0 })
-  assert.is(reader.changeMark(), mark)
+  assert.is(await writeMark(reader), mark)
   clock.advance(1)
   assert.equal(await read(), { balance: 1, settled: 1 })
-  assert.is.not(reader.changeMark(), mark)
+  assert.is.not(await writeMark(reader), mark)
   assert.equal(await read(), { balance: 1, settled: 0 })
 })
 

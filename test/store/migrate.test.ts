@@ -4,7 +4,10 @@ import * as assert from 'uvu/assert'
 import { MIGRATIONS } from '../../migrations/index.js'
 import { SetupError } from '../../server/domain/errors.js'
 import { type Db, openDatabase } from '../../server/store/database.js'
+import { isPostgres } from '../../server/store/dialect.js'
+import { heldRows } from '../../server/store/locks.js'
 import { migrate, pendingMigrations } from '../../server/store/migrate.js'
+import { transact } from '../../server/store/transact.js'
 import { type FreshDatabase, freshDatabase } from '../support/fresh-database.js'
 import { runCli } from '../support/second-process.js'
 
@@ -22,11 +25,18 @@ function testOnEmpty(title: string, run: (database: FreshDatabase) => Promise<vo
 }
 
 async function schemaOf(db: Db): Promise<unknown[]> {
-  const { rows } = await sql`select type, name, sql from sqlite_master order by name`.execute(db)
+  const { rows } = isPostgres(db)
+    ? await sql`
+        select 'column' as type, table_name || '.' || column_name as name, data_type as sql from information_schema.columns
+          where table_schema = 'public'
+        union all select 'trigger', tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+        union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public'
+        order by 1, 2`.execute(db)
+    : await sql`select type, name, sql from sqlite_master order by name`.execute(db)
   return rows
 }
 
-const onFile = ({ file }: FreshDatabase) => ({ config: { database: { kind: 'sqlite', file } } }) as never
+const onIt = ({ url }: FreshDatabase) => ({ databaseUrl: url })
 
 testOnEmpty('C: an empty database is brought up to date once', async ({ db }) => {
   assert.equal(await pendingMigrations(db), NAMES)
@@ -44,7 +54,7 @@ testOnEmpty('C: two connections that migrate at once run each migration once', a
 })
 
 testOnEmpty('C: processes that migrate at once run each migration once', async (database) => {
-  const printed = await Promise.all([1, 2, 3, 4].map(() => runCli(onFile(database), 'migrate')))
+  const printed = await Promise.all([1, 2, 3, 4].map(() => runCli(onIt(database), 'migrate')))
   for (const name of NAMES) assert.is(printed.filter((text) => text.includes(`ran ${name}`)).length, 1)
   assert.is(printed.filter((text) => text.includes('is up to date')).length, 3)
   assert.equal(await pendingMigrations(database.db), [])
@@ -59,7 +69,7 @@ testOnEmpty('C: a database of a newer version is refused, and left as it is', as
   assert.instance(error, SetupError)
   assert.match(String(error), 'newer version of Tallylight (it has 9999-from-the-future)')
   for (const command of [['migrate'], ['grant', '--seller', 'ann', '--credits', '1', '--key', 'k']]) {
-    const { stderr } = (await runCli(onFile(database), ...command).catch((thrown: unknown) => thrown)) as {
+    const { stderr } = (await runCli(onIt(database), ...command).catch((thrown: unknown) => thrown)) as {
       stderr: string
     }
     assert.match(stderr, /^tallylight: The database was written by a newer version/)
@@ -70,6 +80,11 @@ testOnEmpty('C: a database of a newer version is refused, and left as it is', as
 testOnEmpty(
   'A6: what is committed is on disk: write-ahead log with synchronous=FULL, and keys are held',
   async ({ db }) => {
+    if (isPostgres(db)) {
+      const { rows } = await sql`show synchronous_commit`.execute(db)
+      assert.equal(rows, [{ synchronous_commit: 'on' }])
+      return
+    }
     const pragma = async (name: string): Promise<unknown> => {
       const { rows } = await sql<Record<string, unknown>>`pragma ${sql.raw(name)}`.execute(db)
       return Object.values(rows[0] ?? {})[0]
@@ -86,8 +101,8 @@ testOnEmpty('B3: transactions that read before they write never fail beside anot
   await database.db.schema.createTable('counter').addColumn('n', 'integer').execute()
   await sql`insert into counter values (0)`.execute(database.db)
   const add = (db: Db): Promise<unknown> =>
-    db.transaction().execute(async (tx) => {
-      const { rows } = await sql<{ n: number }>`select n from counter`.execute(tx)
+    transact(db, async (tx) => {
+      const { rows } = await sql<{ n: number }>`select n from counter ${heldRows(tx)}`.execute(tx)
       await sql`update counter set n = ${(rows[0]?.n ?? 0) + 1}`.execute(tx)
     })
   await Promise.all(Array.from({ length: 30 }, () => handles.map(add)).flat())
@@ -97,7 +112,7 @@ testOnEmpty('B3: transactions that read before they write never fail beside anot
 
 test('C: a database in a folder that cannot be made says what to do', () => {
   assert.throws(
-    () => openDatabase('/dev/null/x.db'),
+    () => openDatabase({ kind: 'sqlite', file: '/dev/null/x.db' }),
     (error: unknown) => error instanceof SetupError && error.message.includes('DATABASE_URL=sqlite:PATH'),
   )
 })

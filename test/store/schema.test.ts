@@ -1,12 +1,13 @@
-import Sqlite from 'better-sqlite3'
+import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { end } from '../../server/domain/acts.js'
 import { MINUTE_MS } from '../../server/domain/instant.js'
 import { createMetering } from '../../server/services/metering.js'
 import { serverTimekeeper } from '../../server/services/timekeeper.js'
+import type { Db } from '../../server/store/database.js'
 import { databaseFacts } from '../support/database-facts.js'
-import { freshDatabase } from '../support/fresh-database.js'
+import { freshDatabase, testsPostgres } from '../support/fresh-database.js'
 import { handClock } from '../support/hand-clock.js'
 import { goLive, type LiveSeller } from '../support/many-sellers.js'
 
@@ -31,15 +32,14 @@ await metering.withSeller(ended.id, (_tx, tally) => end(tally, ended.runId, 'sel
 clock.advance(3_001)
 await metering.withSeller(live.id, () => null)
 
-const sqlite = new Sqlite(database.file)
-sqlite.pragma('foreign_keys = on')
-test.after(async () => {
-  sqlite.close()
-  await database.close()
-})
+test.after(() => database.close())
 
-const deductionOf = (of: LiveSeller): number =>
-  Number(sqlite.prepare("select id from ledger_entries where kind = 'deduction' and run_id = ?").pluck().get(of.runId))
+const { id: deductionOfLive } = await database.db
+  .selectFrom('ledger_entries')
+  .select('id')
+  .where('kind', '=', 'deduction')
+  .where('run_id', '=', live.runId)
+  .executeTakeFirstOrThrow()
 
 /** A row that fits, but for what is said. */
 function entry(fields: Record<string, number | string | null>): string {
@@ -51,7 +51,7 @@ function entry(fields: Record<string, number | string | null>): string {
 const deduction = (fields: Record<string, number | string | null>): string =>
   entry({ kind: 'deduction', amount: -1, balance_after: 8, run_id: live.runId, interval_index: 1, ...fields })
 const refund = (fields: Record<string, number | string | null>): string =>
-  entry({ kind: 'refund', corrects: deductionOf(live), run_id: live.runId, interval_index: 0, ...fields })
+  entry({ kind: 'refund', corrects: deductionOfLive, run_id: live.runId, interval_index: 0, ...fields })
 
 function run(fields: Record<string, number | string | null>): string {
   return insert('runs', {
@@ -81,7 +81,23 @@ const ofLive = `where id = ${live.runId}`
 const ofEnded = `where id = ${ended.runId}`
 const account = `where seller_id = '${live.id}'`
 
-const refused: { rule: string; what: string; statement: string; error: string }[] = [
+/** Runs statements in a transaction. */
+async function carryOut(db: Db, statements: string): Promise<void> {
+  for (const statement of statements.split('; ')) await sql.raw(statement).execute(db)
+}
+
+/** What an error says on PostgreSQL, which names a constraint where SQLite says it. */
+function saidOnPostgres(error: string): RegExp {
+  if (error.includes('UNIQUE')) return /duplicate key/
+  if (error.includes('FOREIGN KEY')) return /violates foreign key/
+  if (error.startsWith('V2')) return /V2: an event follows the last one|events_pkey/
+  return /^error: [BEV]\d/.test(`error: ${error}`) || error.includes('a correction')
+    ? new RegExp(error)
+    : /violates check/
+}
+
+/** `sqliteOnly`: where PostgreSQL, whose columns take whole numbers only, rounds or does not understand. */
+const refused: { rule: string; what: string; statement: string; error: string; sqliteOnly?: boolean }[] = [
   {
     rule: 'B3',
     what: 'a negative balance',
@@ -154,8 +170,15 @@ const refused: { rule: string; what: string; statement: string; error: string }[
     what: 'half a credit',
     statement: entry({ amount: 0.5, balance_after: 9.5 }),
     error: 'cannot store REAL value',
+    sqliteOnly: true,
   },
-  { rule: 'B1', what: 'a credit that is a text', statement: entry({ amount: 'x' }), error: 'cannot store TEXT value' },
+  {
+    rule: 'B1',
+    what: 'a credit that is a text',
+    statement: entry({ amount: 'x' }),
+    error: 'cannot store TEXT value',
+    sqliteOnly: true,
+  },
   {
     rule: 'B1',
     what: 'a deduction of two',
@@ -358,24 +381,36 @@ const refused: { rule: string; what: string; statement: string; error: string }[
     error: 'length(id) between 1 and 128',
   },
 ]
-for (const { rule, what, statement, error } of refused) {
+for (const { rule, what, statement, error, sqliteOnly = false } of refused) {
+  if (sqliteOnly && testsPostgres) continue
   test(`${rule}: the schema refuses ${what}`, async () => {
     const before = await databaseFacts(database)
     let message = ''
     try {
-      sqlite.transaction(() => sqlite.exec(statement))()
+      await database.db.transaction().execute((tx) => carryOut(tx, statement))
     } catch (thrown) {
       message = String(thrown)
     }
-    assert.ok(message.includes(error), `${statement}: ${message || 'taken'}`)
+    const isSaid = testsPostgres ? saidOnPostgres(error).test(message) : message.includes(error)
+    assert.ok(isSaid, `${statement}: ${message || 'taken'}`)
     assert.equal(await databaseFacts(database), before)
   })
 }
 
-test('B7, V2: what fits is taken, and moves the balance, the consumption and the sequence', () => {
-  const undo = new Error('undo')
-  const of = (sql: string): unknown => sqlite.prepare(sql).raw().get()
-  const all = sqlite.transaction(() => {
+const UNDO = new Error('undo')
+
+/** Runs something in a transaction, and undoes it. */
+async function andUndo(run: (tx: Db) => Promise<void>): Promise<void> {
+  const undone = database.db.transaction().execute(async (tx) => {
+    await run(tx)
+    throw UNDO
+  })
+  const error: unknown = await undone.catch((thrown: unknown) => thrown)
+  if (error !== UNDO) throw error
+}
+
+test('B7, V2: what fits is taken, and moves the balance, the consumption and the sequence', () =>
+  andUndo(async (tx) => {
     for (const statement of [
       entry({}),
       deduction({ balance_after: 9, interval_index: 1, idempotency_key: null }),
@@ -385,32 +420,48 @@ test('B7, V2: what fits is taken, and moves the balance, the consumption and the
       run({}),
       `update runs set credits_consumed = 0 ${ofEnded}`,
     ]) {
-      sqlite.exec(statement)
+      await carryOut(tx, statement)
     }
-    assert.equal(of(`select balance, last_seq from credit_accounts ${account}`), [10, 5])
-    assert.equal(of(`select credits_consumed from runs ${ofLive}`), [1])
-    throw undo
-  })
-  assert.throws(all, (error: unknown) => error === undo)
-})
+    const of = async (query: string) => (await sql.raw(query).execute(tx)).rows
+    assert.equal(await of(`select balance, last_seq from credit_accounts ${account}`), [{ balance: 10, last_seq: 5 }])
+    assert.equal(await of(`select credits_consumed from runs ${ofLive}`), [{ credits_consumed: 1 }])
+  }))
 
-test('B4: the ids of runs go on after those that were rolled back or are the newest', () => {
-  const id = (): number =>
-    Number(
-      sqlite
-        .prepare(`${run({})} returning id`)
-        .pluck()
-        .get(),
-    )
-  const newest = ended.runId
-  const undo = new Error('undo')
-  assert.throws(
-    sqlite.transaction(() => {
-      assert.is(id(), newest + 1)
-      throw undo
-    }),
-    (error: unknown) => error === undo,
-  )
-})
+test('B3, B7, V2: entries and events of one statement follow one another', () =>
+  andUndo(async (tx) => {
+    const two = (table: string, columns: string, rows: string[]) =>
+      sql.raw(`insert into ${table} (${columns}) values ${rows.map((row) => `(${row})`)}`).execute(tx)
+    const columns = 'seller_id, kind, amount, balance_after, idempotency_key, occurred_at, created_at'
+    const grant = (after: number, key: string) => `'${live.id}', 'grant', 1, ${after}, 'client:${key}', 0, 0`
+    await two('ledger_entries', columns, [grant(10, 'a'), grant(11, 'b')])
+    const told = (seq: number) => `'${live.id}', ${seq}, 'credit_update', 0, '{}'`
+    await two('events', 'seller_id, seq, kind, occurred_at, payload', [told(4), told(5)])
+    const { rows } = await sql.raw(`select balance, last_seq from credit_accounts ${account}`).execute(tx)
+    assert.equal(rows, [{ balance: 11, last_seq: 5 }])
+  }))
+
+for (const [what, after] of [
+  ['starts from another balance', 12],
+  ['repeats the balance', 10],
+] as const) {
+  test(`B7: the schema refuses two entries of one statement of which the second ${what}`, async () => {
+    const before = await databaseFacts(database)
+    const columns = 'seller_id, kind, amount, balance_after, idempotency_key, occurred_at, created_at'
+    const grant = (balance: number, key: string) => `('${live.id}', 'grant', 1, ${balance}, 'client:${key}', 0, 0)`
+    const statement = `insert into ledger_entries (${columns}) values ${grant(10, 'a')}, ${grant(after, 'b')}`
+    const error: unknown = await sql
+      .raw(statement)
+      .execute(database.db)
+      .catch((thrown: unknown) => thrown)
+    assert.match(String(error), 'B7: an entry starts from the balance')
+    assert.equal(await databaseFacts(database), before)
+  })
+}
+
+test('B4: the ids of runs go on after those that were rolled back or are the newest', () =>
+  andUndo(async (tx) => {
+    const { rows } = await sql.raw<{ id: number }>(`${run({})} returning id`).execute(tx)
+    assert.ok((rows[0]?.id ?? 0) > ended.runId)
+  }))
 
 test.run()

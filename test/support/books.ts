@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from '../../server/store/database.js'
+import { isPostgres } from '../../server/store/dialect.js'
 
 /** What must not be there, each as a query for the rows that break a rule. */
 const FAULTS: { rule: string; of: string }[] = [
@@ -10,13 +11,13 @@ const FAULTS: { rule: string; of: string }[] = [
   },
   {
     rule: 'B7: each entry says the balance after it',
-    of: `select * from (select id, balance_after, sum(amount) over (partition by seller_id order by id) as sum
-      from ledger_entries) where balance_after <> sum`,
+    of: `select * from (select id, balance_after, sum(amount) over (partition by seller_id order by id) as total
+      from ledger_entries) as e where balance_after <> total`,
   },
   {
     rule: 'B5: an interval is deducted once',
     of: `select run_id, interval_index, count(*) as n from ledger_entries where kind = 'deduction'
-      group by run_id, interval_index having n > 1`,
+      group by run_id, interval_index having count(*) > 1`,
   },
   {
     rule: 'B2: an interval is dated at its own beginning',
@@ -26,7 +27,7 @@ const FAULTS: { rule: string; of: string }[] = [
   {
     rule: 'B2, B12: every interval that began is deducted or waived, and no other',
     of: `with recursive begun (run_id, n, at) as (
-        select id, 0, started_at from runs
+        select id, cast(0 as bigint), started_at from runs
         union all select run_id, n + 1, at + interval_ms from begun join runs on runs.id = run_id
         where n + 1 < billed_intervals)
       select run_id, n from begun join runs as r on r.id = run_id where
@@ -43,7 +44,7 @@ const FAULTS: { rule: string; of: string }[] = [
   {
     rule: 'B10: what a run consumed is its deductions less its refunds',
     of: `select id from runs left join
-        (select run_id, -sum(amount) as consumed from ledger_entries where run_id is not null group by run_id) on run_id = id
+        (select run_id, -sum(amount) as consumed from ledger_entries where run_id is not null group by run_id) as e on run_id = id
       where credits_consumed <> coalesce(consumed, 0)`,
   },
   {
@@ -59,18 +60,20 @@ const FAULTS: { rule: string; of: string }[] = [
     rule: 'V1: the entries of a seller are its credit_updates, in the same order',
     of: `with entries as (select seller_id, row_number() over (partition by seller_id order by id) as n,
         kind, amount, balance_after, run_id, interval_index, occurred_at from ledger_entries),
-      told as (select seller_id, row_number() over (partition by seller_id order by seq) as n, payload ->> 'kind' as kind,
-        payload ->> 'change' as amount, payload ->> 'remaining_credits' as balance_after, payload ->> 'run_id' as run_id,
-        payload ->> 'interval_index' as interval_index, occurred_at from events where kind = 'credit_update')
-      select * from (select * from entries except select * from told)
-      union all select * from (select * from told except select * from entries)`,
+      told as (select seller_id, row_number() over (partition by seller_id order by seq) as n, said ->> 'kind' as kind,
+        cast(said ->> 'change' as bigint) as amount, cast(said ->> 'remaining_credits' as bigint) as balance_after,
+        cast(said ->> 'run_id' as bigint) as run_id, cast(said ->> 'interval_index' as bigint) as interval_index, occurred_at
+        from (select *, {payload} as said from events) as e where kind = 'credit_update')
+      select * from (select * from entries except select * from told) as missing
+      union all select * from (select * from told except select * from entries) as made_up`,
   },
   {
     rule: 'V1: every start and every end is told once',
     of: `select id from runs left join
-        (select payload ->> 'run_id' as run_id, sum(kind = 'stream_started') as starts, sum(kind = 'stream_ended') as ends
-          from events where kind in ('stream_started', 'stream_ended') group by 1) on run_id = id
-      where starts is not 1 or ends is not (ended_at is not null)`,
+        (select cast({payload} ->> 'run_id' as bigint) as run_id,
+          count(*) filter (where kind = 'stream_started') as starts, count(*) filter (where kind = 'stream_ended') as ends
+          from events where kind in ('stream_started', 'stream_ended') group by 1) as told on run_id = id
+      where coalesce(starts, 0) <> 1 or coalesce(ends, 0) <> (case when ended_at is null then 0 else 1 end)`,
   },
 ]
 
@@ -78,7 +81,9 @@ const FAULTS: { rule: string; of: string }[] = [
 export async function faultsOfBooks({ db }: Pick<Database, 'db'>): Promise<string[]> {
   const faults: string[] = []
   for (const { rule, of } of FAULTS) {
-    const { rows } = await sql.raw(of).execute(db)
+    // SQLite takes a text for JSON, PostgreSQL wants to be told.
+    const payload = isPostgres(db) ? 'cast(payload as json)' : 'payload'
+    const { rows } = await sql.raw(of.replaceAll('{payload}', payload)).execute(db)
     if (rows.length > 0) faults.push(`${rule}: ${rows.length} times, such as ${JSON.stringify(rows[0])}`)
   }
   return faults

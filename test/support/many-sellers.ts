@@ -4,6 +4,7 @@ import type { Policy } from '../../server/domain/policy.js'
 import { settle } from '../../server/domain/settle.js'
 import { ensureAccount } from '../../server/store/accounts.js'
 import type { Database } from '../../server/store/database.js'
+import { isPostgres } from '../../server/store/dialect.js'
 import { insertLivestream } from '../../server/store/livestreams.js'
 import { applyOutcomes } from '../../server/store/outcomes.js'
 import { nextRunId } from '../../server/store/runs.js'
@@ -27,7 +28,9 @@ export function goLive(
     const firstRunId = await nextRunId(tx)
     for (; sellers.length < count; ) {
       seeded += 1
-      const seller = { id: `live-${seeded}`, livestreamId: `live-stream-${seeded}`, runId: firstRunId + sellers.length }
+      // SQLite only tells the next id, which the insert takes; PostgreSQL gives one away.
+      const runId = isPostgres(tx) && sellers.length > 0 ? await nextRunId(tx) : firstRunId + sellers.length
+      const seller = { id: `live-${seeded}`, livestreamId: `live-stream-${seeded}`, runId }
       const tally = settle({ sellerId: seller.id, balance: 0, lastSeq: 0 }, [], [], at)
       const request = { idempotencyKey: `client:seed-${seeded}`, request: '{}', reason: null }
       moveCredits(tally, credits, request, policy.lowCreditThreshold)

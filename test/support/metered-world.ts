@@ -6,7 +6,6 @@ import { createHeartbeats } from '../../server/services/heartbeats.js'
 import { createLivestreams } from '../../server/services/livestreams.js'
 import { createMetering } from '../../server/services/metering.js'
 import { createPresence } from '../../server/services/presence.js'
-import { stamp } from '../../server/services/pulse.js'
 import { sweepOnce } from '../../server/services/sweep.js'
 import { commandTimekeeper, serverTimekeeper } from '../../server/services/timekeeper.js'
 import type { Database } from '../../server/store/database.js'
@@ -53,7 +52,7 @@ export async function meteredWorld(
   const livestreams = createLivestreams({ metering, presence, clock, policy, timeScaleAllowed: false })
   const heartbeats = createHeartbeats({ metering, clock, timekeeper, log, onRecorded: announce })
   let keys = 0
-  await stamp({ db, timekeeper })
+  await timekeeper.stamp(db)
 
   async function move(sellerId: string, amount: number, corrects?: number): Promise<void> {
     keys += 1
@@ -94,7 +93,7 @@ export async function meteredWorld(
     async pass(ms, alive = {}) {
       for (let left = ms; left > 0; left -= STAMP_MS) {
         clock.advance(Math.min(left, STAMP_MS))
-        await stamp({ db, timekeeper })
+        await timekeeper.stamp(db)
         await sweepOnce(metering, clock)
         for (const [livestream, seller] of Object.entries(alive)) await beat(seller, livestream)
       }

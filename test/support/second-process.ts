@@ -34,8 +34,8 @@ export function secondProcess({
 }
 
 /** Runs a command of the built program on the server's database, and returns what it prints. */
-export async function runCli({ config }: Pick<TestServer, 'config'>, ...args: string[]): Promise<string> {
-  const env = { ...process.env, DATABASE_URL: `sqlite:${config.database.file}`, JWT_SECRET: TEST_SECRET }
+export async function runCli({ databaseUrl }: Pick<TestServer, 'databaseUrl'>, ...args: string[]): Promise<string> {
+  const env = { ...process.env, DATABASE_URL: databaseUrl, JWT_SECRET: TEST_SECRET }
   const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args], { env })
   return stdout
 }

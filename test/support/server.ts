@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Role } from '../../client-sdk/protocol/index.js'
 import { type App, startApp } from '../../server/app.js'
 import { type Config, readConfig } from '../../server/config.js'
@@ -8,6 +5,7 @@ import type { Instant } from '../../server/domain/instant.js'
 import { createLog, type Log } from '../../server/log.js'
 import { type Database, openDatabase } from '../../server/store/database.js'
 import { insertStamp } from '../../server/store/stamps.js'
+import { databasePlace } from './fresh-database.js'
 import { type HandClock, handClock } from './hand-clock.js'
 
 export interface TestServer {
@@ -15,6 +13,8 @@ export interface TestServer {
   readonly url: string
   readonly clock: HandClock
   readonly config: Config
+  /** As DATABASE_URL names it. */
+  readonly databaseUrl: string
   /** A second connection to the same file, as another process would have. */
   readonly database: Database
   token(sub: string, role?: Role, ttlMs?: number): string
@@ -50,16 +50,17 @@ export async function startServer(
   env: NodeJS.ProcessEnv = {},
   log: Log = createLog({ level: 'silent', pretty: false }),
 ): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'tallylight-test-'))
+  const place = await databasePlace()
   const config = readConfig({
-    DATABASE_URL: `sqlite:${join(folder, 'test.db')}`,
+    DATABASE_URL: place.url,
     JWT_SECRET: TEST_SECRET,
     PORT: '0',
     ...env,
   })
   const clock = handClock()
-  let app = await startApp(config, { clock, log })
-  const database = openDatabase(config.database.file)
+  const parts = { clock, log, isClockMovedByHand: true }
+  let app = await startApp(config, parts)
+  const database = openDatabase(config.database)
 
   async function stampAt(at: Instant): Promise<void> {
     await database.db.transaction().execute((tx) => insertStamp(tx, at, 'another-server'))
@@ -74,6 +75,7 @@ export async function startServer(
     },
     clock,
     config,
+    databaseUrl: place.url,
     database,
     token: (sub, role = 'seller', ttlMs = 365 * 86_400_000) => app.tokens.sign({ sub, role, ttlMs }),
     async pass(ms) {
@@ -93,12 +95,12 @@ export async function startServer(
     },
     async restart() {
       await app.stop()
-      app = await startApp(config, { clock, log })
+      app = await startApp(config, parts)
     },
     async close() {
       await app.stop()
       await database.close()
-      rmSync(folder, { recursive: true, force: true })
+      await place.remove()
     },
   }
 }

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { permissionDenied, Refusal } from '../../domain/errors.js'
 import { IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE } from '../../domain/idempotency-key.js'
 import type { Services } from '../services.js'
-import { parse, sellerId } from '../validate.js'
+import { parse, plainText, sellerId } from '../validate.js'
 import { jsonBody } from './body.js'
 import { identityOf } from './identity.js'
 import { beforeId, pageLimit, seenSeq } from './query.js'
@@ -13,7 +13,7 @@ const ledgerQuery = z.strictObject({ seller_id: sellerId.optional(), cursor: bef
 const eventsQuery = z.strictObject({ after: seenSeq.default(0), limit: pageLimit })
 const moveBody = z.strictObject({
   amount: z.int().refine((amount) => amount !== 0, 'must not be 0'),
-  reason: z.string().max(500, 'at most 500 characters').optional(),
+  reason: plainText.optional(),
   corrects: z.int().min(1).optional(),
 })
 const idempotencyKey = z.string().regex(IDEMPOTENCY_KEY, `must be ${IDEMPOTENCY_KEY_RULE}`)

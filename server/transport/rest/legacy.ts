@@ -1,11 +1,10 @@
 import { Router } from 'express'
 import * as z from 'zod'
-import { Refusal } from '../../domain/errors.js'
-import { isLivestreamId } from '../../domain/livestream-id.js'
 import type { Services } from '../services.js'
 import { parse } from '../validate.js'
 import { ignoredBody } from './body.js'
 import { identityOf } from './identity.js'
+import { livestreamIdsOnly } from './livestream-ids.js'
 import { timeScale } from './query.js'
 
 const startQuery = z.object({ time_scale: timeScale })
@@ -14,9 +13,7 @@ const startQuery = z.object({ time_scale: timeScale })
 export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Router {
   // The words of these routes are in lower case only: `end/START` ends the livestream START, and starts nothing.
   const router = Router({ caseSensitive: true })
-  router.param('id', (_req, _res, next, id: string) => {
-    next(isLivestreamId(id) ? undefined : new Refusal('livestream_not_found', 'Livestream not found'))
-  })
+  router.param('id', livestreamIdsOnly)
 
   router.get('/credit-monitor/status', async (_req, res) => {
     res.json(await lookups.monitorStatus(identityOf(res)))

@@ -1,14 +1,15 @@
 import { Router } from 'express'
 import * as z from 'zod'
 import type { Services } from '../services.js'
-import { livestreamId, parse, sellerId } from '../validate.js'
+import { livestreamId, parse, plainText, sellerId } from '../validate.js'
 import { jsonBody } from './body.js'
 import { identityOf } from './identity.js'
+import { livestreamIdsOnly } from './livestream-ids.js'
 import { beforeId, pageLimit, seenSeq } from './query.js'
 
-const title = z.string().trim().min(1, 'must not be empty').max(500, 'at most 500 characters')
+const title = z.string().trim().pipe(plainText.min(1, 'must not be empty'))
 const createBody = z.strictObject({ title, id: livestreamId.optional(), seller_id: sellerId.optional() })
-const forceEndBody = z.strictObject({ reason: z.string().max(500, 'at most 500 characters').optional() })
+const forceEndBody = z.strictObject({ reason: plainText.optional() })
 const noQuery = z.strictObject({})
 const listQuery = z.strictObject({
   status: z.literal('live').optional(),
@@ -22,6 +23,7 @@ const ledgerQuery = z.strictObject({ cursor: beforeId, limit: pageLimit })
 /** Livestreams (SPEC.md, N). */
 export function livestreamRoutes({ livestreams, lookups, snapshots }: Services): Router {
   const router = Router()
+  router.param('id', livestreamIdsOnly)
   router.post('/', jsonBody, async (req, res) => {
     const body = parse(createBody, req.body)
     const request = { title: body.title, id: body.id, sellerId: body.seller_id }

@@ -296,7 +296,7 @@ test('B8: a key may have 255 visible ASCII characters', async () => {
   assert.is((await move(seller, `"'\\%_;--${'~'.repeat(247)}`, { amount: 1 })).status, 201)
 })
 
-const reasons = ['it\'s "quoted"; drop table', 'Größe 🎥', 'two\nlines', 'a\u0000b', 'x'.repeat(500), '']
+const reasons = ['it\'s "quoted"; drop table', 'Größe 🎥', 'two\nlines', 'x'.repeat(500), '']
 for (const reason of reasons) {
   test(`N: a reason is kept as it is: ${JSON.stringify(reason).slice(0, 40)}`, async () => {
     const seller = await makeSeller(server, 0)

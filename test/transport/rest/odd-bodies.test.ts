@@ -72,6 +72,9 @@ for (const [name, route] of Object.entries({ CREATE, MOVE, FORCE_END })) {
 }
 
 const unfit: { route: Route; body: string; field: string }[] = [
+  { route: CREATE, body: '{"title":"a\\u0000b","seller_id":"s"}', field: 'title' },
+  { route: MOVE, body: '{"amount":1,"reason":"a\\u0000b"}', field: 'reason' },
+  { route: FORCE_END, body: '{"reason":"\\u0000"}', field: 'reason' },
   { route: CREATE, body: '{}', field: 'title' },
   { route: CREATE, body: '{"title":null,"seller_id":"s"}', field: 'title' },
   { route: CREATE, body: '{"title":7,"seller_id":"s"}', field: 'title' },

@@ -1,0 +1,99 @@
+/** Plans anew each time: a plan that was made for one row and an empty table would be kept for a thousand and a full one. */
+const PLANNED_ANEW = 'language plpgsql set plan_cache_mode = force_custom_plan'
+
+/**
+ * Of the first schema, what holds the rules that no constraint can: PostgreSQL's triggers. Where one statement writes the
+ * rows of many sellers, its trigger runs once and looks at all of them. It counts what is wrong: asked whether there is any,
+ * PostgreSQL plans to find one soon, and takes the square of the time to find none.
+ */
+export function postgresGuards(): string[] {
+  return [
+    // Where servers are joined by LISTEN and NOTIFY: what the adapter of Socket.IO puts aside when it is too long to notify.
+    `create table socket_io_attachments (
+      id bigserial unique, created_at timestamptz not null default now(), payload bytea
+    )`,
+
+    `create function refuse() returns trigger language plpgsql as $$
+      begin raise exception '%', tg_argv[0] using errcode = 'integrity_constraint_violation'; end $$`,
+
+    // E4: what may still change is what was consumed, by a refund.
+    `create trigger runs_end_is_final before update on runs for each row
+      when (old.ended_at is not null and (
+        new.ended_at is distinct from old.ended_at or new.end_reason is distinct from old.end_reason
+        or new.started_at <> old.started_at or new.billed_intervals <> old.billed_intervals
+        or new.last_activity_at <> old.last_activity_at or new.silent_since <> old.silent_since
+        or new.warned_at is distinct from old.warned_at))
+      execute function refuse('E4: an ended run is never changed')`,
+
+    // B3, B7: an entry moves the balance, and nothing else can. Accounts are held first, so that what is checked is so.
+    `create function ledger_moves_balance() returns trigger ${PLANNED_ANEW} as $$
+      begin
+        perform 1 from credit_accounts where seller_id in (select seller_id from added) order by seller_id
+          for no key update;
+        if 0 < (
+          select count(*) from (
+            select e.amount, e.balance_after,
+              coalesce(lag(e.balance_after) over (partition by e.seller_id order by e.id), a.balance) as balance_before
+            from added as e join credit_accounts as a on a.seller_id = e.seller_id) as moved
+          where balance_after <> balance_before + amount) then
+          raise exception 'B7: an entry starts from the balance of its account'
+            using errcode = 'integrity_constraint_violation';
+        end if;
+        update credit_accounts as a set balance = newest.balance_after
+          from (select distinct on (seller_id) seller_id, balance_after from added order by seller_id, id desc) as newest
+          where a.seller_id = newest.seller_id;
+        update runs as r set credits_consumed = r.credits_consumed - moved.amount
+          from (select run_id, sum(amount) as amount from added where run_id is not null group by run_id) as moved
+          where r.id = moved.run_id;
+        return null;
+      end $$`,
+    `create trigger ledger_moves_balance after insert on ledger_entries
+      referencing new table as added for each statement execute function ledger_moves_balance()`,
+    `create function accounts_follow_ledger() returns trigger ${PLANNED_ANEW} as $$
+      begin
+        if 0 < (
+          select count(*) from after as a join before as b on b.seller_id = a.seller_id
+          where a.balance <> b.balance and a.balance <> coalesce(
+            (select balance_after from ledger_entries as e where e.seller_id = a.seller_id order by id desc limit 1), 0)) then
+          raise exception 'B7: the balance moves by ledger entries only' using errcode = 'integrity_constraint_violation';
+        end if;
+        return null;
+      end $$`,
+    `create trigger accounts_follow_ledger after update on credit_accounts
+      referencing old table as before new table as after for each statement execute function accounts_follow_ledger()`,
+    `create trigger accounts_start_empty before insert on credit_accounts for each row
+      when (new.balance <> 0 or new.last_seq <> 0) execute function refuse('B7: an account starts empty')`,
+
+    // V2
+    `create function events_move_sequence() returns trigger ${PLANNED_ANEW} as $$
+      begin
+        perform 1 from credit_accounts where seller_id in (select seller_id from added) order by seller_id
+          for no key update;
+        if 0 < (
+          select count(*) from (
+            select e.seq, a.last_seq + row_number() over (partition by e.seller_id order by e.seq) as next
+            from added as e join credit_accounts as a on a.seller_id = e.seller_id) as told
+          where seq <> next) then
+          raise exception 'V2: an event follows the last one' using errcode = 'integrity_constraint_violation';
+        end if;
+        update credit_accounts as a set last_seq = newest.seq
+          from (select seller_id, max(seq) as seq from added group by seller_id) as newest
+          where a.seller_id = newest.seller_id;
+        return null;
+      end $$`,
+    `create trigger events_move_sequence after insert on events
+      referencing new table as added for each statement execute function events_move_sequence()`,
+
+    // B7, E5: nothing is deleted, and facts are not rewritten.
+    ...['credit_accounts', 'livestreams', 'runs', 'ledger_entries', 'outages'].flatMap((table) => [
+      `create trigger ${table}_are_kept before delete on ${table} for each statement
+        execute function refuse('E5: nothing is deleted')`,
+      `create trigger ${table}_are_not_emptied before truncate on ${table} for each statement
+        execute function refuse('E5: nothing is deleted')`,
+    ]),
+    ...['ledger_entries', 'outages', 'events'].map(
+      (table) => `create trigger ${table}_are_not_rewritten before update on ${table} for each row
+        execute function refuse('B7: a correction is a new entry')`,
+    ),
+  ]
+}

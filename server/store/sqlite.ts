@@ -1,0 +1,55 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { Kysely } from 'kysely'
+import { SetupError } from '../domain/errors.js'
+import type { Database } from './database.js'
+import type { Schema } from './schema.js'
+import { ImmediateSqliteDialect } from './sqlite-dialect.js'
+
+/** How long opening may wait for the writers of other processes: nobody is served yet. */
+const OPENING_WAIT_MS = 10_000
+/** How long a statement may wait inside SQLite, where it blocks the event loop; beyond it, waiting is asynchronous. */
+const BLOCKING_WAIT_MS = 50
+/** Pages in the write-ahead log before a checkpoint: 16 MB, so that a checkpoint is rare and still short. */
+const CHECKPOINT_PAGES = 4_000
+
+/**
+ * Opens the SQLite database in `file` and makes it, and its folder, where they are missing.
+ * Every commit is on disk when it returns (WAL with synchronous=FULL, A6).
+ * @param file a path, or `:memory:`
+ * @throws SetupError when it cannot be opened or written
+ */
+export function openSqlite(file: string): Database {
+  const sqlite = openFile(file)
+  const db = new Kysely<Schema>({ dialect: new ImmediateSqliteDialect(sqlite) })
+  const mark = sqlite.prepare('pragma data_version').pluck()
+  return {
+    db,
+    name: file,
+    changeMark: () => Number(mark.get()),
+    close: () => db.destroy(),
+  }
+}
+
+function openFile(file: string): Sqlite.Database {
+  try {
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true })
+    const sqlite = new Sqlite(file, { timeout: OPENING_WAIT_MS })
+    sqlite.pragma('journal_mode = wal')
+    sqlite.pragma('synchronous = full')
+    sqlite.pragma('foreign_keys = on')
+    sqlite.pragma('temp_store = memory')
+    sqlite.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    // Fails here, at the start, where the file is read-only, rather than at the first deduction.
+    sqlite.exec('begin immediate; rollback')
+    sqlite.pragma(`busy_timeout = ${BLOCKING_WAIT_MS}`)
+    return sqlite
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new SetupError(
+      `The database ${file} cannot be opened and written: ${why}. ` +
+        'Check that the folder exists and is writable, or name another file in DATABASE_URL=sqlite:PATH.',
+    )
+  }
+}

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { uptimeMs } from '../clock.js'
+import { Refusal } from '../domain/errors.js'
+import type { Db, Tx } from './database.js'
+import { RetryingPostgresAdapter } from './postgres-dialect.js'
+
+const FIRST_PAUSE_MS = 10
+const LONGEST_PAUSE_MS = 250
+
+/**
+ * Runs a transaction that writes; again where nothing of it has happened and trying again can help: PostgreSQL undid it
+ * for the sake of another (a deadlock, a conflict), or the connection was lost before the commit. A connection lost *in*
+ * the commit is told to the caller, since nobody knows what became of it.
+ * @throws Refusal `temporarily_unavailable` where the database could not be had for as long as the settings say
+ */
+export async function transact<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const { adapter } = db.getExecutor()
+  const retryForMs = adapter instanceof RetryingPostgresAdapter ? adapter.retryForMs : 0
+  const startedAt = uptimeMs()
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+    let committing = false
+    try {
+      return await db.transaction().execute(async (tx) => {
+        const value = await work(tx)
+        committing = true
+        return value
+      })
+    } catch (error) {
+      const canHelp = isUndone(error) || (!committing && isUnavailable(error))
+      if (!canHelp || uptimeMs() - startedAt > retryForMs) throw error
+      await sleep(Math.random() * pauseMs)
+    }
+  }
+}
+
+/** Reads in one transaction, so that all of it is of one instant (V3), and holds nobody up. */
+export function readOnce<T>(db: Db, read: (tx: Tx) => Promise<T>): Promise<T> {
+  return db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(read)
+}
+
+/** 40001 a conflict of serialization, 40P01 a deadlock: the transaction was undone, and may be run again. */
+function isUndone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === '40001' || error.code === '40P01')
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof Refusal && error.code === 'temporarily_unavailable'
+}
