@@ -35,7 +35,9 @@ interface Props {
 /** Going live, staying, and ending. */
 export function Stage({ meter, snapshot, activity, setActivity, development }: Props) {
   const [timeScale, setTimeScale] = useState(development ? 30 : 1)
-  const { attempt, error } = useAttempt()
+  // Each by itself: who ends the stream does not wait for the answer to the start.
+  const [starting, ending, pinging] = [useAttempt(), useAttempt(), useAttempt()]
+  const error = starting.error || ending.error || pinging.error
   const section = useRef<HTMLElement>(null)
   const { state, run, livestream, remaining_credits } = snapshot
   const isLive = run?.status === 'live'
@@ -61,10 +63,10 @@ export function Stage({ meter, snapshot, activity, setActivity, development }: P
       </p>
       {isLive ? (
         <div class="actions" key="live">
-          <button type="button" onClick={() => void attempt(meter.ping)}>
+          <button type="button" onClick={() => void pinging.attempt(meter.ping)}>
             I am still here
           </button>
-          <button type="button" class="quiet" onClick={() => void attempt(meter.end)}>
+          <button type="button" class="quiet" onClick={() => void ending.attempt(meter.end)}>
             End the stream
           </button>
         </div>
@@ -75,7 +77,7 @@ export function Stage({ meter, snapshot, activity, setActivity, development }: P
               type="button"
               class={remaining_credits === 0 ? 'quiet' : ''}
               disabled={!canStart}
-              onClick={() => void attempt(() => meter.start(timeScale === 1 ? {} : { timeScale }))}
+              onClick={() => void starting.attempt(() => meter.start(timeScale === 1 ? {} : { timeScale }))}
             >
               Go live
             </button>

@@ -9,7 +9,8 @@ import { goLive, type Visit, visit } from './visit.js'
 
 // Whether everybody can use the page: by contrast and names (axe), at the width of a small phone, and without a mouse.
 
-const folder = commandFolder({ JWT_SECRET: '' })
+// Intervals of four minutes in the page's fast time: looking takes its time.
+const folder = commandFolder({ JWT_SECRET: '', CREDIT_DEDUCTION_INTERVAL: '2h' })
 let server: Served
 let gate: Gate
 let browser: Browser

@@ -48,7 +48,7 @@ export async function visitIn(context: BrowserContext, url: string): Promise<Vis
     faults,
     text,
     press: (name) => page.getByRole('button', { name, exact: true }).click(),
-    sees: (what, timeout = 15_000) => page.getByText(what).first().waitFor({ timeout }),
+    sees: (what, timeout = 30_000) => page.getByText(what).first().waitFor({ timeout }),
     async timeline() {
       const lines = await page.getByTestId('timeline').locator('li span').allTextContents()
       return lines.reverse()

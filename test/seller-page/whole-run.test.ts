@@ -71,6 +71,7 @@ async function silence(): Promise<void> {
   await at.page.getByLabel('Your name').fill('silent')
   await at.press('Sign in')
   await at.press('Buy 10 credits')
+  await at.sees('Credits bought: +10')
   await at.page.getByLabel('I move, type or press something here').check()
   await at.press('Go live')
   await at.sees('A credit for the next interval: −1, 9 left')
