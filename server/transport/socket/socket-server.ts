@@ -7,6 +7,8 @@ import { SECOND_MS } from '../../domain/instant.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
 import { type Gate, type SocketParts, serveConnection } from './connection.js'
+import type { Nodes } from './nodes.js'
+import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
 import { requestHandlers } from './requests.js'
 import { handshakeAuth } from './schemas.js'
@@ -19,6 +21,8 @@ const RECONNECT_SPREAD_MS = 5 * SECOND_MS
 const FLUSH_WITHIN_MS = SECOND_MS
 
 export interface SocketServer {
+  /** Tells the other servers that a seller has events up to a sequence: one message for all that one turn tells. */
+  nudge(sellerId: string, seq: number): void
   /** Takes no new connections and requests, tells the open ones, and resolves when what they asked is answered. */
   drain(): Promise<void>
   /** Disconnects everybody, once what was sent to them is on its way, and closes the HTTP server. */
@@ -26,12 +30,13 @@ export interface SocketServer {
 }
 
 /** The socket door: one namespace, a token in the handshake, the events of SPEC.md's sections P and S. */
-export function createSocketServer(http: HttpServer, parts: SocketParts): SocketServer {
+export function createSocketServer(http: HttpServer, parts: SocketParts, { adapter }: Nodes): SocketServer {
   const { services, corsOrigins, log } = parts
   const underWay = new Set<Promise<void>>()
   let draining = false
   const io = new Server<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, { identity: Identity }>(http, {
     serveClient: false,
+    ...(adapter && { adapter }),
     maxHttpBufferSize: LARGEST_PAYLOAD_BYTES,
     connectTimeout: AUTHENTICATE_WITHIN_MS,
     cors: { origin: [...corsOrigins] },
@@ -65,6 +70,7 @@ export function createSocketServer(http: HttpServer, parts: SocketParts): Socket
   })
 
   const handlers = requestHandlers(parts)
+  const nudges = createNudges(io, parts.dispatch, log)
   const gate: Gate = {
     isOpen: () => !draining,
     track(request) {
@@ -75,6 +81,7 @@ export function createSocketServer(http: HttpServer, parts: SocketParts): Socket
   io.on('connection', (socket) => serveConnection(socket, socket.data.identity, parts, handlers, gate))
 
   return {
+    nudge: adapter ? nudges.add : () => undefined,
     async drain() {
       draining = true
       for (const socket of io.sockets.sockets.values()) {
