@@ -1,14 +1,18 @@
 import { sql } from 'kysely'
-import type { Breach, Check } from './audit/check.js'
+import { type Breach, type Check, findInScan, type Scan } from './audit/check.js'
 import { CORRECTIONS } from './audit/corrections.js'
 import { ENDS } from './audit/ends.js'
-import { EVENTS } from './audit/events.js'
-import { GUARDS_IN_PLACE } from './audit/guards.js'
-import { INTERVALS } from './audit/intervals.js'
+import { ENTRIES, ENTRIES_IN_ORDER } from './audit/entries.js'
+import { EVENTS_OF_ACCOUNTS, EVENTS_ONE_BY_ONE } from './audit/events.js'
+import { POSTGRES_GUARDS_IN_PLACE, SQLITE_GUARDS_IN_PLACE } from './audit/guards.js'
+import { INTERVALS, PAID_INTERVALS } from './audit/intervals.js'
 import { MONEY } from './audit/money.js'
 import { OUTAGES } from './audit/outages.js'
 import { RUNS } from './audit/runs.js'
+import { RUNS_TOLD } from './audit/runs-told.js'
 import type { Db } from './database.js'
+import { isPostgres } from './dialect.js'
+import { readOnce } from './transact.js'
 
 export type { Breach } from './audit/check.js'
 
@@ -23,15 +27,25 @@ export interface Audit {
  * Everything that is looked at. Triggers and constraints hold much of it already; the audit is for when one doubts them,
  * after a restored backup or a change by hand, and relies on none.
  */
-export const CHECKS: readonly Check[] = [
-  ...GUARDS_IN_PLACE,
+const LOOKED_AT: readonly (Check | Scan)[] = [
   ...RUNS,
   ...MONEY,
+  ENTRIES,
+  ENTRIES_IN_ORDER,
   ...CORRECTIONS,
   ...INTERVALS,
+  PAID_INTERVALS,
   ...ENDS,
-  ...EVENTS,
+  EVENTS_ONE_BY_ONE,
+  ...EVENTS_OF_ACCOUNTS,
+  RUNS_TOLD,
   ...OUTAGES,
+]
+
+/** What is looked at in a database like this one, and in one pass where it is together. */
+export const lookedAt = (db: Db): readonly (Check | Scan)[] => [
+  ...(isPostgres(db) ? POSTGRES_GUARDS_IN_PLACE : SQLITE_GUARDS_IN_PLACE),
+  ...LOOKED_AT,
 ]
 
 /**
@@ -41,15 +55,41 @@ export const CHECKS: readonly Check[] = [
  * What no data shows: what was due and not looked at yet, since any schedule of looks is right (B4); whether somebody was
  * warned who no longer has to be (B9, V4); and who asked (E1).
  */
-export async function auditDatabase(db: Db): Promise<Audit> {
-  return db
-    .transaction()
-    .setAccessMode('read only')
-    .execute(async (tx) => {
-      const breaches: Breach[] = []
-      for (const { find } of CHECKS) breaches.push(...(await find(tx)))
-      return { checked: await countRows(tx), breaches }
+export function auditDatabase(db: Db): Promise<Audit> {
+  return readForLong(db, auditWithin)
+}
+
+/** The same in a transaction that is there already. */
+export async function auditWithin(tx: Db): Promise<Audit> {
+  const breaches: Breach[] = []
+  for (const item of lookedAt(tx)) breaches.push(...(await findAll(tx, item)))
+  return { checked: await countRows(tx), breaches }
+}
+
+/** The breaches that a check finds, or all checks of a scan. */
+export const findAll = (tx: Db, item: Check | Scan): Promise<Breach[]> =>
+  'checks' in item ? findInScan(tx, item) : item.find(tx)
+
+/** Reads in one transaction that may take long, and that has the memory to sort and join large tables. */
+export async function readForLong<T>(db: Db, read: (tx: Db) => Promise<T>): Promise<T> {
+  if (isPostgres(db)) {
+    return readOnce(db, async (tx) => {
+      await sql`set local statement_timeout = 0`.execute(tx)
+      await sql`set local work_mem = '256MB'`.execute(tx)
+      // Texts are taken apart by several processes at once.
+      await sql`set local parallel_tuple_cost = 0.01`.execute(tx)
+      // Every query is run once, so what compiling it takes is never made up for.
+      await sql`set local jit = off`.execute(tx)
+      return read(tx)
     })
+  }
+  const { rows } = await sql<{ cache_size: number }>`pragma cache_size`.execute(db)
+  await sql`pragma cache_size = -65536`.execute(db)
+  try {
+    return await readOnce(db, read)
+  } finally {
+    await sql`pragma cache_size = ${sql.lit(rows[0]?.cache_size ?? -2000)}`.execute(db)
+  }
 }
 
 async function countRows(db: Db): Promise<Record<string, number>> {

@@ -42,7 +42,7 @@ await makeHistory()
 
 test('C: a database in which all is well passes, and is left as it is', async () => {
   const look = async () => {
-    const database = openDatabase(folder.file)
+    const database = openDatabase({ kind: 'sqlite', file: folder.file })
     const facts = await databaseFacts(database)
     await database.close()
     return facts
@@ -91,7 +91,7 @@ for (const { rule, what, statements } of corruptions) {
   test(`C: the audit finds ${what}, says which rule is broken and exits 1`, async () => {
     const copy = join(folder.path, `${rule.replaceAll('|', '')}.db`)
     copyFileSync(folder.file, copy)
-    const database = openDatabase(copy)
+    const database = openDatabase({ kind: 'sqlite', file: copy })
     for (const statement of statements) await sql.raw(statement).execute(database.db)
     await database.close()
 

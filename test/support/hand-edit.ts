@@ -1,4 +1,6 @@
 import Sqlite from 'better-sqlite3'
+import { sql } from 'kysely'
+import type { Db } from '../../server/store/database.js'
 
 /**
  * Changes a database as somebody would who knows better: takes the triggers off, heeds no constraint, and puts the
@@ -20,6 +22,26 @@ export function editByHand(file: string, edit: string): void {
   } finally {
     sqlite.close()
   }
+}
+
+/**
+ * The same in a transaction of PostgreSQL, which can be undone: no trigger fires, no reference and no condition is heeded,
+ * and afterwards all of them are there as before.
+ */
+export async function editPostgresByHand(tx: Db, edit: string): Promise<void> {
+  const { rows: conditions } = await sql<{ of: string; name: string; definition: string }>`
+    select cast(conrelid as regclass) as of, conname as name, pg_get_constraintdef(oid) as definition
+    from pg_constraint where contype = 'c' and connamespace = cast(current_schema() as regnamespace)`.execute(tx)
+  await sql`set local session_replication_role = replica`.execute(tx)
+  for (const { of, name } of conditions) await sql.raw(`alter table ${of} drop constraint ${name}`).execute(tx)
+  await sql.raw(edit).execute(tx)
+  for (const { of, name, definition } of conditions) {
+    await sql.raw(`alter table ${of} add constraint ${name} ${definition} not valid`).execute(tx)
+  }
+  await sql`set local allow_system_table_mods = on`.execute(tx)
+  await sql`update pg_constraint set convalidated = true where not convalidated`.execute(tx)
+  await sql`set local allow_system_table_mods = off`.execute(tx)
+  await sql`set local session_replication_role = origin`.execute(tx)
 }
 
 /** Statements that let a table hold fractions and texts where it wants whole numbers. */

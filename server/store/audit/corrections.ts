@@ -10,8 +10,8 @@ export const CORRECTIONS = [
       select f.id, f.seller_id, f.kind, f.corrects,
         'a ' || d.kind || ' of seller ' || d.seller_id as corrected
       from ledger_entries as f left join ledger_entries as d on d.id = f.corrects
-      where (f.kind = 'refund') is not (f.corrects is not null)
-        or (f.corrects is not null and (d.kind is not 'deduction' or d.seller_id is not f.seller_id or d.id >= f.id))`,
+      where (f.kind = 'refund' and f.corrects is null) or (f.corrects is not null and (f.kind is distinct from 'refund'
+        or d.kind is distinct from 'deduction' or d.seller_id is distinct from f.seller_id or d.id >= f.id))`,
     ({ id, seller_id, kind, corrects, corrected }) =>
       `entry ${id} of seller ${seller_id}, a ${kind}, corrects ` +
       (corrects === null ? 'nothing' : `entry ${corrects}, ${corrected ?? 'which does not exist'}`),
@@ -19,23 +19,9 @@ export const CORRECTIONS = [
 
   check(
     'B8',
-    'grants, adjustments and refunds carry a key, of a client or of the program itself, and deductions none',
-    sql<{ id: number; seller_id: string; kind: string; idempotency_key: string | null }>`
-      select id, seller_id, kind, idempotency_key from ledger_entries
-      where not case
-        when kind = 'deduction' then idempotency_key is null
-        when idempotency_key is null then false
-        when kind = 'refund' and idempotency_key = 'program:refund:' || run_id || ':' || interval_index then true
-        else idempotency_key glob 'client:*' end`,
-    ({ id, seller_id, kind, idempotency_key }) =>
-      `entry ${id} of seller ${seller_id}, a ${kind}, has ${idempotency_key === null ? 'no key' : `the key ${idempotency_key}`}`,
-  ),
-
-  check(
-    'B8',
     'a key of a seller made one entry',
     sql<{ seller_id: string; idempotency_key: string; ids: string }>`
-      select seller_id, idempotency_key, group_concat(id) as ids from ledger_entries
+      select seller_id, idempotency_key, string_agg(cast(id as text), ',' order by id) as ids from ledger_entries
       where idempotency_key is not null group by seller_id, idempotency_key having count(*) > 1`,
     ({ seller_id, idempotency_key, ids }) => `seller ${seller_id}: the key ${idempotency_key} made entries ${ids}`,
   ),
@@ -43,12 +29,12 @@ export const CORRECTIONS = [
   check(
     'B8',
     'an entry that a client asked for is what was asked for, so that a repeat is recognised',
-    sql<{ id: number; seller_id: string; kind: string; amount: number; request: string | null }>`
+    ({ json, once }) => sql<{ id: number; seller_id: string; kind: string; amount: number; request: string | null }>`
       select id, seller_id, kind, amount, request from (
-        select *, case when json_valid(request) then request else 'null' end as asked from ledger_entries
-        where idempotency_key glob 'client:*')
-      where asked ->> '$.amount' is not amount or asked ->> '$.reason' is not reason
-        or asked ->> '$.corrects' is not corrects`,
+        select *, ${json(sql`request`)} as asked from ledger_entries where substr(idempotency_key, 1, 7) = 'client:'
+        ${once}) as entries
+      where (asked ->> 'amount') is distinct from cast(amount as text) or (asked ->> 'reason') is distinct from reason
+        or (asked ->> 'corrects') is distinct from cast(corrects as text)`,
     ({ id, seller_id, kind, amount, request }) =>
       `entry ${id} of seller ${seller_id} is a ${kind} of ${amount}, but its request was ${request}`,
   ),
@@ -57,7 +43,7 @@ export const CORRECTIONS = [
     'B10',
     'a deduction is refunded once at most',
     sql<{ corrects: number; ids: string }>`
-      select corrects, group_concat(id) as ids from ledger_entries
+      select corrects, string_agg(cast(id as text), ',' order by id) as ids from ledger_entries
       where corrects is not null group by corrects having count(*) > 1`,
     ({ corrects, ids }) => `deduction ${corrects} is given back by entries ${ids}`,
   ),
@@ -68,7 +54,8 @@ export const CORRECTIONS = [
     sql<{ id: number; seller_id: string; amount: number; corrects: number; deducted: number }>`
       select f.id, f.seller_id, f.amount, f.corrects, d.amount as deducted
       from ledger_entries as f join ledger_entries as d on d.id = f.corrects
-      where f.amount is not -d.amount or f.run_id is not d.run_id or f.interval_index is not d.interval_index`,
+      where f.corrects is not null and (f.amount is distinct from -d.amount
+        or f.run_id is distinct from d.run_id or f.interval_index is distinct from d.interval_index)`,
     ({ id, seller_id, amount, corrects, deducted }) =>
       `entry ${id} of seller ${seller_id} gives back ${amount} for entry ${corrects}, which took ${deducted}, ` +
       'or names another run or interval than that',
@@ -80,7 +67,7 @@ export const CORRECTIONS = [
     sql<{ id: number; seller_id: string; run_id: number; interval_index: number; occurred_at: number }>`
       select f.id, f.seller_id, f.run_id, f.interval_index, f.occurred_at
       from ledger_entries as f left join runs as r on r.id = f.run_id
-      where f.idempotency_key glob 'program:*' and not coalesce(
+      where substr(f.idempotency_key, 1, 8) = 'program:' and not coalesce(
         f.interval_index > 0 and f.interval_index = r.billed_intervals - 1
           and r.end_reason = 'seller' and f.occurred_at = r.ended_at
           and r.ended_at - (r.started_at + f.interval_index * r.interval_ms) < r.refund_grace_ms, false)`,
@@ -110,11 +97,12 @@ export const CORRECTIONS = [
     sql<{ id: number; seller_id: string; paid_interval: number | null; by_ledger: number | null }>`
       select * from (
         select id, seller_id, paid_interval, (
-          select iif(exists (select 1 from ledger_entries as f where f.corrects = d.id), null, d.interval_index)
+          select case when not exists (select 1 from ledger_entries as f where f.corrects = d.id)
+            then d.interval_index end
           from ledger_entries as d where d.run_id = r.id and d.kind = 'deduction'
           order by d.interval_index desc limit 1) as by_ledger
-        from runs as r where ended_at is null)
-      where paid_interval is not by_ledger`,
+        from runs as r where ended_at is null) as live
+      where paid_interval is distinct from by_ledger`,
     ({ id, seller_id, paid_interval, by_ledger }) =>
       `live run ${id} of seller ${seller_id} has ${paid_interval ?? 'none'} for its newest paid interval, ` +
       `but by the ledger it is ${by_ledger ?? 'none'}`,

@@ -27,7 +27,7 @@ export const OUTAGES = [
     sql<OutageRow & { before: number; ended_before: number }>`
       select * from (
         select *, lag(began_at) over by_time as before, lag(ended_at) over by_time as ended_before
-        from outages window by_time as (order by began_at))
+        from outages window by_time as (order by began_at)) as by_time
       where began_at < ended_before`,
     (row) => `${named(row)} begins in that from ${shown(row.before)} to ${shown(row.ended_before)}`,
   ),
@@ -36,9 +36,9 @@ export const OUTAGES = [
     'A5',
     'no server stamps in an outage, and one stamps at its end',
     sql<OutageRow & { at: number; server_id: string }>`
-      select * from outages join stamps on at > began_at and at < ended_at
+      select began_at, ended_at, at, server_id from outages join stamps on at > began_at and at < ended_at
       union all
-      select *, null, null from outages as o where not exists (select 1 from stamps where at >= o.ended_at)`,
+      select began_at, ended_at, null, null from outages as o where not exists (select 1 from stamps where at >= o.ended_at)`,
     (row) => `${named(row)} has ${row.at === null ? 'no stamp at or after its end' : `a stamp at ${shown(row.at)}`}`,
   ),
 ]

@@ -1,0 +1,75 @@
+import { sql } from 'kysely'
+import type { Words } from './words.js'
+
+// Reading the JSON of millions of payloads takes long. So they are compared as text with what the program would have
+// written, field by field in its order: where they agree, all is well. Each of these counts in `odd` what does not agree,
+// or has gaps, or is told after an end; only then is it looked at closely, and the JSON decides. That a sequence is not
+// there twice is held by the key of the table, which on PostgreSQL is looked for among the guards.
+
+const PLACE = ({ timestamp }: Words) =>
+  sql`'{"seq":' || seq || ',"occurred_at":"' || ${timestamp(sql`occurred_at`)} || '",'`
+
+/** What a payload of a `credit_update` says of its entry. */
+const MOVEMENT = sql`'"livestream_id":' || coalesce('"' || livestream_id || '"', 'null')
+  || ',"run_id":' || coalesce(cast(run_id as text), 'null') || ',"remaining_credits":' || balance_after
+  || ',"change":' || amount || ',"kind":"' || kind || '","interval_index":'
+  || coalesce(cast(interval_index as text), 'null') || ',"runs":'`
+
+/**
+ * For SQLite, which has no other joins than loops: the movements of a seller, put together to one text by the ledger and
+ * to one by the events. A text holds a billion bytes, and with it the ledger of a seller some ten million entries.
+ */
+export const looksPairedBySeller = (words: Words) => sql`
+  select count(*) as odd from (
+    select seller_id, (select string_agg(movement || occurred_at, ';') from (
+        select ${MOVEMENT} as movement, occurred_at from ledger_entries as e where e.seller_id = a.seller_id order by id)
+      ) as moved, (select case when min(seq) = 1 and max(seq) = count(*) and min(in_place)
+          and count(*) filter (where seq > end_seq and instr(movement, '"kind":"refund"') = 0) = 0
+        then coalesce(string_agg(movement || occurred_at, ';') filter (where kind = 'credit_update'), '') else '?' end
+      from (
+        select e.seq, e.kind, e.occurred_at, e.in_place, e.movement, ends.seq as end_seq
+        from (
+          select seq, kind, occurred_at, instr(payload, ${PLACE(words)}) = 1 and json_valid(payload) as in_place,
+            substr(payload, instr(payload, '"livestream_id":'),
+              instr(payload, ',"runs":') + 8 - instr(payload, '"livestream_id":')) as movement,
+            case when kind = 'credit_update'
+              then cast(substr(payload, instr(payload, ',"run_id":') + 10, 20) as integer) end as run_id
+          from events as e where e.seller_id = a.seller_id order by seq limit -1 offset 0
+        ) as e left join ends on ends.run_id = e.run_id)
+      ) as told
+    from credit_accounts as a)
+  where coalesce(moved, '') is not coalesce(told, '')`
+
+/**
+ * For PostgreSQL: each movement becomes a number of 64 bits that depends on its place too, and a seller's numbers are added
+ * up by the ledger and by the events.
+ */
+export const looksPairedInOnePass = (words: Words) => sql`
+  select coalesce(sum(told.odd), 0) + count(*) filter (where told.sum is distinct from moved.sum) + (
+      select count(*) from (
+        select seller_id, split_part(split_part(payload, ',"remaining_credits":', 1), '"livestream_id":', 2) as about,
+          max(seq) as newest
+        from events where kind = 'credit_update' and strpos(payload, '"kind":"refund"') = 0
+        group by 1, 2) as runs join ends on ends.seller_id = runs.seller_id
+          and ends.about = '"livestream_id":' || runs.about and runs.newest > ends.seq) as odd
+  from (
+    select seller_id, count(*) filter (where not in_place or seq <> place) as odd,
+      sum(hashint8extended(movement, nth)) filter (where movement is not null) as sum
+    from (
+      select *, row_number() over by_seq as place, count(movement) over by_seq as nth
+      from (
+        select seller_id, seq, payload is json and starts_with(payload, ${PLACE(words)}) as in_place,
+          case when kind = 'credit_update' then hashtextextended('"livestream_id":'
+            || split_part(split_part(payload, ',"runs":', 1), '"livestream_id":', 2) || ',"runs":', occurred_at) end
+            as movement
+        from events ${words.once}
+      ) as e window by_seq as (partition by seller_id order by seq rows unbounded preceding)
+    ) as e group by seller_id
+  ) as told full join (
+    select seller_id, sum(hashint8extended(movement, nth)) as sum
+    from (
+      select *, row_number() over (partition by seller_id order by id) as nth
+      from (select seller_id, id, hashtextextended(${MOVEMENT}, occurred_at) as movement from ledger_entries ${words.once})
+        as e
+    ) as e group by seller_id
+  ) as moved on moved.seller_id = told.seller_id`
