@@ -8,9 +8,9 @@ import { conclude, type Outcome } from '../domain/outcome.js'
 import { dueAt, type LiveRun, nextIntervalAt } from '../domain/run.js'
 import { settle } from '../domain/settle.js'
 import type { Tally } from '../domain/tally.js'
-import { ensureAccount, loadAccount, lockAccount, lockAccounts } from '../store/accounts.js'
+import { ensureAccount, loadAccount, lockAccount } from '../store/accounts.js'
 import type { Db, Tx } from '../store/database.js'
-import { dueSellers, type PassPosition } from '../store/due.js'
+import { holdDueAccounts, type PassPosition } from '../store/due.js'
 import { applyOutcomes } from '../store/outcomes.js'
 import { loadLiveRuns } from '../store/runs.js'
 import { lastStamp, outagesSince } from '../store/stamps.js'
@@ -128,11 +128,11 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
 
   const settleDue: Metering['settleDue'] = async (after, limit, others) => {
     const pass = await timekeeper.decide(db, async (tx, lookNow) => {
-      const { sellerIds, position } = await dueSellers(tx, await notBeforeStamp(tx), after, limit)
-      if (sellerIds.length === 0) return { position, outcomes: [], more: false }
-      const accounts = await lockAccounts(tx, sellerIds, { skipLocked: others === 'leave' })
-      const free = accounts.map(({ sellerId }) => sellerId)
-      const runs = await loadLiveRuns(tx, free, { held: true })
+      const due = await holdDueAccounts(tx, await notBeforeStamp(tx), after, limit, others)
+      const { accounts, position } = due
+      if (!due.found) return { position, outcomes: [], more: false }
+      const sellerIds = accounts.map(({ sellerId }) => sellerId)
+      const runs = await loadLiveRuns(tx, sellerIds, { held: true })
       const look = await lookNow()
       const outages = await outagesOf(tx, runs, look)
       const outcomes = settleAll(accounts, runs, outages, look)

@@ -37,13 +37,9 @@ export async function lockAccount(db: Db, sellerId: string): Promise<Account> {
   return made ?? empty(sellerId)
 }
 
-/** The accounts of these sellers, held until the commit; with `skipLocked` only those that nobody else holds. */
-export function lockAccounts(
-  db: Db,
-  sellerIds: Iterable<string>,
-  options: { skipLocked: boolean },
-): Promise<Account[]> {
-  return select(db, sellerIds, heldRows(db, options))
+/** The accounts of these sellers, held until the commit. */
+export function lockAccounts(db: Db, sellerIds: Iterable<string>): Promise<Account[]> {
+  return select(db, sellerIds, heldRows(db))
 }
 
 async function select(db: Db, sellerIds: Iterable<string>, held: RawBuilder<unknown>): Promise<Account[]> {

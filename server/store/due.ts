@@ -1,6 +1,9 @@
 import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
+import type { Account } from '../domain/ledger.js'
+import { lockAccounts } from './accounts.js'
 import type { Db } from './database.js'
+import { isPostgres } from './dialect.js'
 
 /** How far a pass has come: the runs up to this one, in the order in which they fall due, were looked at. */
 export interface PassPosition {
@@ -10,22 +13,55 @@ export interface PassPosition {
 
 export const PASS_BEGIN: PassPosition = { dueAt: -1, runId: 0 }
 
-/** The sellers of the next runs that are due at or before an instant, and how far that brings the pass. */
-export async function dueSellers(
+export interface DueAccounts {
+  /** Of the sellers of these runs, in the order of their ids, held until the commit. */
+  readonly accounts: Account[]
+  readonly position: PassPosition
+  /** Whether the pass has come upon anything. */
+  readonly found: boolean
+}
+
+/**
+ * Holds the accounts of the next runs that are due at or before an instant, and says how far that brings the pass.
+ * @param others what to do about accounts that another transaction holds: pass over their runs, so that as many others as
+ *   asked for are found, or wait for them
+ */
+export async function holdDueAccounts(
   db: Db,
   until: Instant,
   after: PassPosition,
   limit: number,
-): Promise<{ sellerIds: string[]; position: PassPosition }> {
+  others: 'leave' | 'wait',
+): Promise<DueAccounts> {
+  if (others === 'leave' && isPostgres(db)) return holdFreeAccounts(db, until, after, limit)
   const { rows } = await sql<{ seller_id: string; due_at: number; id: number }>`
     select seller_id, due_at, id from runs
     where ended_at is null and due_at <= ${until} and (due_at, id) > (${after.dueAt}, ${after.runId})
     order by due_at, id limit ${limit}`.execute(db)
-  const last = rows.at(-1)
-  return {
-    sellerIds: [...new Set(rows.map((row) => row.seller_id))].sort(),
-    position: last ? { dueAt: last.due_at, runId: last.id } : after,
-  }
+  const sellerIds = new Set(rows.map((row) => row.seller_id))
+  const accounts = sellerIds.size === 0 ? [] : await lockAccounts(db, sellerIds)
+  return { accounts, position: positionAfter(rows.at(-1), after), found: rows.length > 0 }
+}
+
+/**
+ * By one statement, which goes on past what is held until it has enough: several sweeps that begin at one place would
+ * otherwise find one another's batches again and again. It waits for nobody, so it may lock in whatever order.
+ */
+async function holdFreeAccounts(db: Db, until: Instant, after: PassPosition, limit: number): Promise<DueAccounts> {
+  const { rows } = await sql<{ seller_id: string; balance: number; last_seq: number; due_at: number; id: number }>`
+    select a.seller_id, a.balance, a.last_seq, r.due_at, r.id
+    from runs as r join credit_accounts as a on a.seller_id = r.seller_id
+    where r.ended_at is null and r.due_at <= ${until} and (r.due_at, r.id) > (${after.dueAt}, ${after.runId})
+    order by r.due_at, r.id limit ${limit} for no key update of a skip locked`.execute(db)
+  const bySeller = new Map(
+    rows.map((row) => [row.seller_id, { sellerId: row.seller_id, balance: row.balance, lastSeq: row.last_seq }]),
+  )
+  const accounts = [...bySeller.values()].sort((a, b) => (a.sellerId < b.sellerId ? -1 : 1))
+  return { accounts, position: positionAfter(rows.at(-1), after), found: rows.length > 0 }
+}
+
+function positionAfter(last: { due_at: number; id: number } | undefined, after: PassPosition): PassPosition {
+  return last ? { dueAt: last.due_at, runId: last.id } : after
 }
 
 /** The earliest instant at which a live run can have something due; null where nothing is live. */

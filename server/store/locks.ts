@@ -8,9 +8,8 @@ import { isPostgres } from './dialect.js'
 const TIME_LOCK = 7_236_811
 
 /** Where rows are to be held until the commit, for whatever but a key: a foreign key may still point at them. */
-export function heldRows(db: Db, { skipLocked = false } = {}): RawBuilder<unknown> {
-  if (!isPostgres(db)) return sql``
-  return skipLocked ? sql`for no key update skip locked` : sql`for no key update`
+export function heldRows(db: Db): RawBuilder<unknown> {
+  return isPostgres(db) ? sql`for no key update` : sql``
 }
 
 /**

@@ -7,11 +7,13 @@ import type { Policy } from '../../server/domain/policy.js'
 import { createMetering, type Metering } from '../../server/services/metering.js'
 import { startSweep, sweepOnce } from '../../server/services/sweep.js'
 import { commandTimekeeper, serverTimekeeper } from '../../server/services/timekeeper.js'
+import { lockAccounts } from '../../server/store/accounts.js'
 import type { Database } from '../../server/store/database.js'
+import { PASS_BEGIN } from '../../server/store/due.js'
 import { insertStamp } from '../../server/store/stamps.js'
 import { faultsOfBooks } from '../support/books.js'
 import { writeMark } from '../support/database-facts.js'
-import { type FreshDatabase, freshDatabase, SILENT_LOG } from '../support/fresh-database.js'
+import { type FreshDatabase, freshDatabase, SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
 import { type HandClock, handClock } from '../support/hand-clock.js'
 import { goLive, type LiveSeller } from '../support/many-sellers.js'
 import { until } from '../support/sockets.js'
@@ -251,5 +253,29 @@ testSweep('B2: the sweep wakes when the next run is due, however long it may sle
   await sleep(300)
   assert.is(announced.length, 4)
 })
+
+// On SQLite nobody is beside a transaction that writes.
+if (testsPostgres) {
+  testSweep(
+    'B2: beside another that holds the next due sellers, a batch is of those who come after them',
+    async (swept) => {
+      const { clock, metering, announced, elapse, reader } = swept
+      const sellers = (await live(swept, 6, 10)).map(({ id }) => id)
+      await elapse(30 * MINUTE_MS)
+      await reader.db.transaction().execute(async (tx) => {
+        await lockAccounts(tx, sellers.slice(0, 3))
+        const pass = await metering.settleDue(PASS_BEGIN, 2, 'leave')
+        assert.equal(
+          pass.outcomes.map(({ sellerId }) => sellerId),
+          sellers.slice(3, 5),
+        )
+        await sweepOnce(metering, clock, { others: 'leave' })
+        assert.equal(announced.map(({ sellerId }) => sellerId).sort(), sellers.slice(3))
+      })
+      await sweepOnce(metering, clock, { others: 'leave' })
+      assert.equal(await billed(swept), { '2': 6 })
+    },
+  )
+}
 
 test.run()
