@@ -12,8 +12,12 @@ export interface TestPostgres {
   stop(): Promise<void>
 }
 
-/** A real PostgreSQL on a free port, with its data in a folder of its own; nothing but npm is needed for it. */
-export async function startPostgres(): Promise<TestPostgres> {
+/**
+ * A real PostgreSQL on a free port, with its data in a folder of its own; nothing but npm is needed for it.
+ * @param settings of the server, by name. What a crash of the machine loses is no loss to a test, so `fsync` is off unless
+ *   they say otherwise.
+ */
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres> {
   const databaseDir = mkdtempSync(join(tmpdir(), 'tallylight-postgres-'))
   const port = await freePort()
   const server = new EmbeddedPostgres({
@@ -23,9 +27,14 @@ export async function startPostgres(): Promise<TestPostgres> {
     password: 'of tests only',
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
-    // Bytes decide the order, as in SQLite; and what is lost by a crash of the machine is no loss here.
+    // Bytes decide the order, as in SQLite.
     initdbFlags: ['--locale=C', '--encoding=UTF8', '--no-sync'],
-    postgresFlags: ['-c', 'max_connections=300', '-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1'],
+    postgresFlags: Object.entries({
+      max_connections: '300',
+      fsync: 'off',
+      listen_addresses: '127.0.0.1',
+      ...settings,
+    }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     onLog: () => undefined,
     onError: () => undefined,
   })
