@@ -18,11 +18,11 @@ export interface BenchServer {
   stop(): Promise<void>
 }
 
-const SECRET = 'a secret for the benchmarks of Tallylight'
+export const SECRET = 'a secret for the benchmarks of Tallylight'
 const cli = fileURLToPath(new URL('../dist/server/cli.js', import.meta.url))
 const echo = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
 
-const sign = (sub: string, role: string): string => jwt.sign({ sub, role }, SECRET, { expiresIn: '1h' })
+export const sign = (sub: string, role: string): string => jwt.sign({ sub, role }, SECRET, { expiresIn: '1h' })
 
 /** The bare echo; its tokens and livestreams are as long as the real ones, and mean nothing. */
 export async function startEcho(sellers: number): Promise<BenchServer> {
@@ -70,10 +70,17 @@ async function goLive(url: string, { token, livestreamId }: BenchSeller, sellerI
   await send(url, 'PATCH', `/api/livestreams/start/${livestreamId}/`, token)
 }
 
-async function send(url: string, method: string, path: string, token: string, body?: object): Promise<void> {
+export async function send(
+  url: string,
+  method: string,
+  path: string,
+  token: string,
+  body?: object,
+  key = 'bench',
+): Promise<void> {
   const response = await fetch(url + path, {
     method,
-    headers: { authorization: `Bearer ${token}`, 'idempotency-key': 'bench' },
+    headers: { authorization: `Bearer ${token}`, 'idempotency-key': key },
     ...(body ? { body: JSON.stringify(body) } : {}),
   })
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
