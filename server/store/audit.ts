@@ -84,11 +84,15 @@ export async function readForLong<T>(db: Db, read: (tx: Db) => Promise<T>): Prom
     })
   }
   const { rows } = await sql<{ cache_size: number }>`pragma cache_size`.execute(db)
+  const { rows: mapped } = await sql<{ mmap_size: number }>`pragma mmap_size`.execute(db)
   await sql`pragma cache_size = -65536`.execute(db)
+  // The file is read where the system has it, and not copied page by page.
+  await sql`pragma mmap_size = 1099511627776`.execute(db)
   try {
     return await readOnce(db, read)
   } finally {
     await sql`pragma cache_size = ${sql.lit(rows[0]?.cache_size ?? -2000)}`.execute(db)
+    await sql`pragma mmap_size = ${sql.lit(mapped[0]?.mmap_size ?? 0)}`.execute(db)
   }
 }
 

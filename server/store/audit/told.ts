@@ -40,36 +40,40 @@ export const looksPairedBySeller = (words: Words) => sql`
     from credit_accounts as a)
   where coalesce(moved, '') is not coalesce(told, '')`
 
+/** A number for a seller, since numbers are sorted and joined sooner; two that share one would only be looked at closely. */
+const SELLER = sql`hashtextextended(seller_id, 0)`
+
 /**
  * For PostgreSQL: each movement becomes a number of 64 bits that depends on its place too, and a seller's numbers are added
  * up by the ledger and by the events.
  */
 export const looksPairedInOnePass = (words: Words) => sql`
-  select coalesce(sum(told.odd), 0) + count(*) filter (where told.sum is distinct from moved.sum) + (
-      select count(*) from (
-        select seller_id, split_part(split_part(payload, ',"remaining_credits":', 1), '"livestream_id":', 2) as about,
-          max(seq) as newest
-        from events where kind = 'credit_update' and strpos(payload, '"kind":"refund"') = 0
-        group by 1, 2) as runs join ends on ends.seller_id = runs.seller_id
-          and ends.about = '"livestream_id":' || runs.about and runs.newest > ends.seq) as odd
+  select coalesce(sum(told.odd), 0) + count(*) filter (where told.sum is distinct from moved.sum) as odd
   from (
-    select seller_id, count(*) filter (where not in_place or seq <> place) as odd,
+    select seller, count(*) filter (where not in_place or seq <> place or seq > end_seq) as odd,
       sum(hashint8extended(movement, nth)) filter (where movement is not null) as sum
     from (
-      select *, row_number() over by_seq as place, count(movement) over by_seq as nth
+      select e.*, ends.seq as end_seq, row_number() over by_seq as place, count(movement) over by_seq as nth
       from (
-        select seller_id, seq, payload is json and starts_with(payload, ${PLACE(words)}) as in_place,
+        select ${SELLER} as seller, seq, payload is json and starts_with(payload, ${PLACE(words)}) as in_place,
           case when kind = 'credit_update' then hashtextextended('"livestream_id":'
             || split_part(split_part(payload, ',"runs":', 1), '"livestream_id":', 2) || ',"runs":', occurred_at) end
-            as movement
+            as movement,
+          case when kind = 'credit_update' and strpos(split_part(payload, ',"runs":', 1), '"kind":"refund"') = 0
+            then hashtextextended('"livestream_id":'
+              || split_part(split_part(payload, ',"remaining_credits":', 1), '"livestream_id":', 2), 0) end as about
         from events ${words.once}
-      ) as e window by_seq as (partition by seller_id order by seq rows unbounded preceding)
-    ) as e group by seller_id
+      ) as e left join (
+        select ${SELLER} as seller, hashtextextended(about, 0) as about, min(seq) as seq from ends group by 1, 2
+      ) as ends on ends.seller = e.seller and ends.about = e.about
+      window by_seq as (partition by e.seller order by e.seq rows unbounded preceding)
+    ) as e group by seller
   ) as told full join (
-    select seller_id, sum(hashint8extended(movement, nth)) as sum
+    select seller, sum(hashint8extended(movement, nth)) as sum
     from (
-      select *, row_number() over (partition by seller_id order by id) as nth
-      from (select seller_id, id, hashtextextended(${MOVEMENT}, occurred_at) as movement from ledger_entries ${words.once})
-        as e
-    ) as e group by seller_id
-  ) as moved on moved.seller_id = told.seller_id`
+      select *, row_number() over (partition by seller order by id) as nth
+      from (
+        select ${SELLER} as seller, id, hashtextextended(${MOVEMENT}, occurred_at) as movement
+        from ledger_entries ${words.once}) as e
+    ) as e group by seller
+  ) as moved on moved.seller = told.seller`

@@ -110,6 +110,17 @@ export const EDITS_OF_EVENTS: readonly Edit[] = [
     says: /event \d+ of seller dan, inactivity_warning, is about run \d+, which ended with event \d+/,
   },
   {
+    rule: 'E4',
+    what: 'a deduction that is told after the end',
+    edit: `update events set seq = -(paid + ended - seq),
+        payload = replace(payload, '{"seq":' || seq || ',', '{"seq":' || (paid + ended - seq) || ',')
+        from (select max(seq) filter (where kind = 'credit_update') as paid,
+          max(seq) filter (where kind = 'stream_ended') as ended from events where seller_id = 'bob') as newest
+        where seller_id = 'bob' and seq in (paid, ended);
+      update events set seq = -seq where seq < 0;`,
+    says: /event \d+ of seller bob, credit_update, is about run \d+, which ended with event \d+/,
+  },
+  {
     rule: 'A5',
     what: 'an outage that is none',
     edit: outage(-90_000, -87_000),
