@@ -1,22 +1,49 @@
-import { createServer } from 'node:http'
+import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import express from 'express'
+import jwt from 'jsonwebtoken'
 import { Server } from 'socket.io'
+import { WebSocketServer } from 'ws'
 
-// What a heartbeat is measured against: the least that Socket.IO can do with a ping.
+// What a heartbeat is measured against: the least that can be done with one, which stores nothing.
+//   echo-server.ts KIND, with the answer of a real heartbeat in BENCH_ANSWER and the secret of the tokens in BENCH_SECRET
 
-const http = createServer()
-const io = new Server(http, { serveClient: false })
-io.on('connection', (socket) => {
-  socket.on('ping', (_payload: unknown, ack: (answer: object) => void) => {
-    ack({
-      ok: true,
-      message: 'Heartbeat recorded successfully',
-      last_activity: '2026-01-01T00:00:00.000Z',
-      remaining_credits: 10,
-      credits_consumed: 1,
+const { headers, body } = JSON.parse(process.env['BENCH_ANSWER'] ?? '{}') as {
+  headers: Record<string, string>
+  body: string
+}
+const secret = process.env['BENCH_SECRET'] ?? ''
+const answer = JSON.parse(body) as object
+
+const kinds: Record<string, () => HttpServer> = {
+  'socket.io'() {
+    const http = createServer()
+    new Server(http, { serveClient: false }).on('connection', (socket) => {
+      socket.on('ping', (_payload: unknown, ack: (answer: object) => void) => ack({ ok: true, ...answer }))
     })
-  })
-})
-http.listen(0, '127.0.0.1', () => {
+    return http
+  },
+  ws() {
+    const http = createServer()
+    const text = `430[${JSON.stringify({ ok: true, ...answer })}]`
+    new WebSocketServer({ server: http }).on('connection', (socket) => {
+      socket.on('message', () => socket.send(text))
+    })
+    return http
+  },
+  http: () => createServer((_req, res) => res.writeHead(200, headers).end(body)),
+  express() {
+    const app = express()
+    app.use((req, res, next) => {
+      res.locals['claims'] = jwt.verify(req.headers.authorization?.replace('Bearer ', '') ?? '', secret)
+      next()
+    })
+    app.post('/api/livestreams/:id/heartbeat', (_req, res) => void res.json(answer))
+    return createServer(app)
+  },
+}
+
+const http = kinds[process.argv[2] ?? '']?.()
+http?.listen(0, '127.0.0.1', () => {
   console.log(`listening on http://127.0.0.1:${(http.address() as AddressInfo).port}"`)
 })

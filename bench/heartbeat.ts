@@ -1,51 +1,225 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BenchServer, startEcho, startTallylight } from './servers.js'
+import type { Measured, Order } from './heartbeat-client.js'
+import { type Chart, median, saveResult, type Table, type Target } from './result.js'
+import { answerOf, type BenchServer, startEcho, startTallylight } from './servers.js'
+import type { WireKind } from './wire.js'
 
-// Heartbeats a second over 500 sockets, each with one under way, against a bare Socket.IO acknowledgement echo on the same
-// machine: both servers up, measured in turn by the same client process, so that only the ratio is worth reading.
+// Heartbeats beside servers that answer the same and store nothing: all are up, and are measured in turn, round by round,
+// by the same client; only the ratios within a round are worth much.
 //   npm run bench:heartbeat [-- SECONDS ROUNDS]
 
-const SOCKETS = 500
-const [seconds = 4, rounds = 3] = process.argv.slice(2).map(Number)
+const MOST_CLIENTS = 2_000
+const STEADY_RATE = 2_000
+const [seconds = 2.5, rounds = 3] = process.argv.slice(2).map(Number)
 
-interface Measured {
-  readonly perSecond: number
-  readonly medianMs: number
-  readonly p99Ms: number
+interface Contestant {
+  readonly name: string
+  readonly kind: WireKind
+  readonly server: BenchServer
+  readonly who: 'ours' | 'limit' | 'other'
 }
 
-async function measure(server: BenchServer): Promise<Measured> {
+interface Setting {
+  readonly clients: number
+  readonly perSecond: number | null
+  readonly contestants: readonly Contestant[]
+  readonly rounds: number
+}
+
+/** What was measured, by contestant, one for each round. */
+type Turns = ReadonlyMap<Contestant, readonly Measured[]>
+
+const tallylight = await startTallylight(MOST_CLIENTS)
+const { sellers } = tallylight
+const [first = { token: '', livestreamId: '' }] = sellers
+const answer = await answerOf(tallylight.url, first)
+const echo = await startEcho('socket.io', answer)
+const bareWs = await startEcho('ws', answer)
+const bareHttp = await startEcho('http', answer)
+const bareExpress = await startEcho('express', answer)
+
+const ourSocket: Contestant = { name: 'Tallylight, socket', kind: 'socket.io', server: tallylight, who: 'ours' }
+const theEcho: Contestant = { name: 'Socket.IO echo', kind: 'socket.io', server: echo, who: 'limit' }
+const wsEcho: Contestant = { name: 'ws echo', kind: 'ws', server: bareWs, who: 'limit' }
+const ourRest: Contestant = { name: 'Tallylight, REST', kind: 'http', server: tallylight, who: 'ours' }
+const http: Contestant = { name: 'node:http', kind: 'http', server: bareHttp, who: 'limit' }
+const express: Contestant = { name: 'Express, token check', kind: 'http', server: bareExpress, who: 'other' }
+const everybody = [ourSocket, theEcho, wsEcho, ourRest, http, express]
+const byLibrary = [ourSocket, theEcho].map((one): Contestant => ({ ...one, kind: 'socket.io-client' }))
+
+async function turn({ kind, server }: Contestant, { clients, perSecond }: Setting): Promise<Measured> {
   const client = fork(fileURLToPath(new URL('./heartbeat-client.ts', import.meta.url)), {
     execArgv: ['--import', 'tsx'],
   })
-  client.send({ url: server.url, sellers: server.sellers, seconds })
-  const [measured] = (await once(client, 'message')) as [Measured]
-  await once(client, 'exit')
+  const { url, pid } = server
+  const order: Order = { kind, url, pid, sellers: sellers.slice(0, clients), seconds, perSecond }
+  client.send(order)
+  const failed = once(client, 'exit').then(([code]) => {
+    throw new Error(`the client stopped with exit code ${code}`)
+  })
+  failed.catch(() => undefined)
+  const [measured] = (await Promise.race([once(client, 'message'), failed])) as [Measured]
+  if (client.exitCode === null) await once(client, 'exit')
   return measured
 }
 
-const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
-
-const echo = await startEcho(SOCKETS)
-const tallylight = await startTallylight(SOCKETS)
-try {
-  const ratios: number[] = []
-  for (let round = 1; round <= rounds; round += 1) {
-    const bare = await measure(echo)
-    const metered = await measure(tallylight)
-    const ratio = metered.perSecond / bare.perSecond
-    ratios.push(ratio)
-    for (const [name, { perSecond, medianMs, p99Ms }] of Object.entries({ echo: bare, heartbeat: metered })) {
-      console.log(
-        `round ${round}  ${name.padEnd(9)} ${Math.round(perSecond).toString().padStart(6)} a second, ` +
-          `median ${medianMs.toFixed(1)} ms, 99 % within ${p99Ms.toFixed(1)} ms`,
-      )
+async function inTurn(setting: Setting): Promise<Turns> {
+  const turns = new Map(setting.contestants.map((contestant) => [contestant, [] as Measured[]]))
+  for (let round = 1; round <= setting.rounds; round += 1) {
+    for (const [contestant, measured] of turns) {
+      const one = await turn(contestant, setting)
+      measured.push(one)
+      console.log(`${titleOf(setting)}, round ${round}: ${rowOf(contestant, [one]).join('  ')}`)
     }
-    console.log(`round ${round}  ratio     ${ratio.toFixed(2)}`)
   }
-  console.log(`\nmedian ratio to the echo: ${median(ratios).toFixed(2)} (target: at least 0.70, synchronous=FULL)`)
+  return turns
+}
+
+const titleOf = ({ clients, perSecond, contestants }: Setting): string =>
+  `${clients.toLocaleString('en')} clients, ${perSecond === null ? 'full speed' : `${perSecond.toLocaleString('en')} a second`}` +
+  (contestants === byLibrary ? ', by socket.io-client' : '')
+
+function rowOf({ name }: Contestant, measured: readonly Measured[]): string[] {
+  const middle = (of: (one: Measured) => number): number => median(measured.map(of))
+  const cpu = measured.every(({ cpuMicros }) => cpuMicros !== null)
+  return [
+    name,
+    Math.round(middle(({ perSecond }) => perSecond)).toLocaleString('en'),
+    `${middle(({ medianMs }) => medianMs).toFixed(2)} ms`,
+    `${middle(({ p99Ms }) => p99Ms).toFixed(2)} ms`,
+    cpu ? `${middle(({ cpuMicros }) => cpuMicros ?? 0).toFixed(0)} µs` : 'not told',
+  ]
+}
+
+function tableOf(setting: Setting, turns: Turns): Table {
+  return {
+    title: titleOf(setting),
+    columns: ['server', 'heartbeats a second', 'median', '99 % within', 'CPU of the server for one'],
+    rows: [...turns].map(([contestant, measured]) => rowOf(contestant, measured)),
+  }
+}
+
+function chartOf(setting: Setting, turns: Turns): Chart {
+  return {
+    title: `Heartbeats a second, ${titleOf(setting)}`,
+    unit: 'a second',
+    better: 'higher',
+    bars: [...turns].map(([{ name, who }, measured]) => ({
+      label: name,
+      value: Math.round(median(measured.map(({ perSecond }) => perSecond))),
+      who,
+    })),
+  }
+}
+
+/** One number for each round, of two contestants who were measured one after the other. */
+function paired(turns: Turns, a: Contestant, b: Contestant, of: (a: Measured, b: Measured) => number): number[] {
+  const others = turns.get(b) ?? []
+  return (turns.get(a) ?? []).flatMap((one, round) => {
+    const other = others[round]
+    return other ? [Number(of(one, other).toFixed(3))] : []
+  })
+}
+
+const speedRatio = (a: Measured, b: Measured): number => a.perSecond / b.perSecond
+
+/** The median time that four KiB take to the disk that the database is on. */
+function measureSync(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'tallylight-bench-'))
+  const file = openSync(join(folder, 'sync'), 'w')
+  const page = Buffer.alloc(4_096, 1)
+  const waits = Array.from({ length: 300 }, () => {
+    const began = performance.now()
+    writeSync(file, page)
+    fdatasyncSync(file)
+    return performance.now() - began
+  })
+  closeSync(file)
+  rmSync(folder, { recursive: true })
+  return median(waits)
+}
+
+try {
+  const few: Setting = { clients: 500, perSecond: null, contestants: everybody, rounds }
+  const many: Setting = { clients: MOST_CLIENTS, perSecond: null, contestants: everybody, rounds }
+  const steady: Setting = {
+    clients: MOST_CLIENTS,
+    perSecond: STEADY_RATE,
+    contestants: [ourSocket, theEcho, ourRest, http],
+    rounds,
+  }
+  const confirming: Setting = { clients: 500, perSecond: null, contestants: byLibrary, rounds: 1 }
+  const withFew = await inTurn(few)
+  const withMany = await inTurn(many)
+  const syncBefore = measureSync()
+  const atPace = await inTurn(steady)
+  const syncMs = median([syncBefore, measureSync()])
+  const confirmed = await inTurn(confirming)
+
+  const targets: Target[] = [
+    {
+      what: 'socket heartbeat, stored with synchronous=FULL, over the bare Socket.IO echo, 2,000 clients',
+      bound: 'at least',
+      goal: 0.95,
+      measured: paired(withMany, ourSocket, theEcho, speedRatio),
+    },
+    {
+      what: 'the same, 500 clients',
+      bound: 'at least',
+      goal: 0.85,
+      measured: paired(withFew, ourSocket, theEcho, speedRatio),
+    },
+    {
+      what: `median latency at ${STEADY_RATE.toLocaleString('en')} a second, above the echo's and one measured fsync`,
+      bound: 'at most',
+      goal: 0.3,
+      unit: 'ms',
+      measured: paired(atPace, ourSocket, theEcho, (a, b) => a.medianMs - b.medianMs - syncMs),
+    },
+    {
+      what: 'REST heartbeat, stored, over bare node:http answering the same bytes, 2,000 clients',
+      bound: 'at least',
+      goal: 0.75,
+      measured: paired(withMany, ourRest, http, speedRatio),
+    },
+    {
+      what: 'the same, 500 clients',
+      bound: 'at least',
+      goal: 0.75,
+      measured: paired(withFew, ourRest, http, speedRatio),
+    },
+  ]
+  for (const { what, bound, goal, measured } of targets) {
+    console.log(`${what}: ${median(measured).toFixed(2)} (${bound} ${goal}; ${measured.join(', ')})`)
+  }
+  console.log(`one fsync: ${syncMs.toFixed(2)} ms`)
+  saveResult('heartbeat', {
+    title: 'Heartbeats',
+    command: 'npm run bench:heartbeat',
+    about:
+      `Heartbeats of ${seconds} s a turn, ${rounds} rounds, all servers up and measured in turn from a second process over ` +
+      'loopback, by clients that write raw bytes. Ours stores each heartbeat on disk before it answers (SQLite, WAL, ' +
+      'synchronous=FULL); the others store nothing. At full speed each client has one heartbeat under way; at a fixed rate ' +
+      'they are spread over the clients.',
+    tables: [
+      tableOf(few, withFew),
+      tableOf(many, withMany),
+      tableOf(steady, atPace),
+      tableOf(confirming, confirmed),
+      {
+        title: 'The disk',
+        columns: ['what', 'median'],
+        rows: [['4 KiB written and synced (fdatasync)', `${syncMs.toFixed(2)} ms`]],
+      },
+    ],
+    charts: [chartOf(few, withFew), chartOf(many, withMany)],
+    targets,
+  })
 } finally {
-  await Promise.all([echo.stop(), tallylight.stop()])
+  await Promise.all([tallylight, echo, bareWs, bareHttp, bareExpress].map((server) => server.stop()))
 }

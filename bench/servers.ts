@@ -14,7 +14,7 @@ export interface BenchSeller {
 
 export interface BenchServer {
   readonly url: string
-  readonly sellers: BenchSeller[]
+  readonly pid: number
   stop(): Promise<void>
 }
 
@@ -24,14 +24,35 @@ const echo = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
 
 export const sign = (sub: string, role: string): string => jwt.sign({ sub, role }, SECRET, { expiresIn: '1h' })
 
-/** The bare echo; its tokens and livestreams are as long as the real ones, and mean nothing. */
-export async function startEcho(sellers: number): Promise<BenchServer> {
-  const child = spawn(process.execPath, ['--import', 'tsx', echo], { stdio: ['ignore', 'pipe', 'inherit'] })
-  return { url: await listeningUrl(child), sellers: await manySellers(sellers), stop: () => stop(child) }
+/** What our server answers a heartbeat with, so that others can answer the same. */
+export interface Answer {
+  readonly headers: Record<string, string>
+  readonly body: string
+}
+
+/** A server that does next to nothing with a heartbeat, and answers the same (echo-server.ts). */
+export async function startEcho(kind: 'socket.io' | 'ws' | 'http' | 'express', answer: Answer): Promise<BenchServer> {
+  const child = spawn(process.execPath, ['--import', 'tsx', echo, kind], {
+    env: { ...process.env, NODE_ENV: 'production', BENCH_ANSWER: JSON.stringify(answer), BENCH_SECRET: SECRET },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return { url: await listeningUrl(child), pid: child.pid ?? 0, stop: () => stop(child) }
+}
+
+/** Node writes these itself. */
+const OF_THE_CONNECTION = ['connection', 'date', 'keep-alive']
+
+/** One heartbeat over REST. */
+export async function answerOf(url: string, { token, livestreamId }: BenchSeller): Promise<Answer> {
+  const response = await send(url, 'POST', `/api/livestreams/${livestreamId}/heartbeat/`, token)
+  const headers = [...response.headers].filter(([name]) => !OF_THE_CONNECTION.includes(name))
+  return { headers: Object.fromEntries(headers), body: await response.text() }
 }
 
 /** The built server on a fresh database on disk, with as many sellers, each with a livestream that is live. */
-export async function startTallylight(sellers: number): Promise<BenchServer> {
+export async function startTallylight(
+  sellers: number,
+): Promise<BenchServer & { readonly sellers: readonly BenchSeller[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'tallylight-bench-'))
   const child = spawn(process.execPath, [...(process.env['BENCH_NODE_ARGS']?.split(' ') ?? []), cli, 'serve'], {
     env: {
@@ -44,10 +65,15 @@ export async function startTallylight(sellers: number): Promise<BenchServer> {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const url = await listeningUrl(child)
-  const live = await manySellers(sellers)
-  await Promise.all(live.map((seller, index) => goLive(url, seller, `seller-${index}`)))
+  const live = manySellers(sellers)
+  for (let from = 0; from < live.length; from += 100) {
+    await Promise.all(
+      live.slice(from, from + 100).map((seller, index) => goLive(url, seller, `seller-${from + index}`)),
+    )
+  }
   return {
     url,
+    pid: child.pid ?? 0,
     sellers: live,
     async stop() {
       await stop(child)
@@ -56,7 +82,7 @@ export async function startTallylight(sellers: number): Promise<BenchServer> {
   }
 }
 
-async function manySellers(count: number): Promise<BenchSeller[]> {
+function manySellers(count: number): BenchSeller[] {
   return Array.from({ length: count }, (_, index) => ({
     token: sign(`seller-${index}`, 'seller'),
     livestreamId: `livestream-of-seller-${index}`,
@@ -77,13 +103,14 @@ export async function send(
   token: string,
   body?: object,
   key = 'bench',
-): Promise<void> {
+): Promise<Response> {
   const response = await fetch(url + path, {
     method,
     headers: { authorization: `Bearer ${token}`, 'idempotency-key': key },
     ...(body ? { body: JSON.stringify(body) } : {}),
   })
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+  return response
 }
 
 /** Resolves with the address that a server prints once it listens. */
