@@ -1,0 +1,131 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { startPostgres } from '../test/support/postgres.js'
+import { hasRedis, NO_REDIS, startRedis } from '../test/support/redis.js'
+import type { Lateness, Order } from './punctual-contestant.js'
+import { median, percentile, saveResult } from './result.js'
+
+// How late deadlines are met: ours beside delayed jobs of BullMQ (Redis) and pg-boss (PostgreSQL) that do the same deduction.
+// All at one instant, and spread over a minute; in turn, in one run.
+//   npm run bench:punctuality [-- --pairs 3 --deadlines 10000]
+
+const { values } = parseArgs({
+  options: { pairs: { type: 'string', default: '3' }, deadlines: { type: 'string', default: '10000' } },
+})
+const pairs = Number(values.pairs)
+const deadlines = Number(values.deadlines)
+const MINUTE_MS = 60_000
+
+const CONTESTANTS = {
+  'ours, SQLite': { by: 'sweep', on: 'sqlite' },
+  'BullMQ, SQLite': { by: 'bullmq', on: 'sqlite' },
+  'ours, PostgreSQL': { by: 'sweep', on: 'postgres' },
+  'pg-boss, PostgreSQL': { by: 'pg-boss', on: 'postgres' },
+} as const
+type Name = keyof typeof CONTESTANTS
+const NAMES = Object.keys(CONTESTANTS) as Name[]
+
+if (!hasRedis) throw new Error(NO_REDIS)
+const postgres = await startPostgres()
+const redis = await startRedis()
+const admin = new pg.Client({ connectionString: postgres.url })
+await admin.connect()
+let made = 0
+
+async function freshDatabase(): Promise<string> {
+  made += 1
+  await admin.query(`create database bench_${made}`)
+  return Object.assign(new URL(postgres.url), { pathname: `/bench_${made}` }).href
+}
+
+async function lateness(name: Name, spreadMs: number): Promise<readonly number[]> {
+  const { by, on } = CONTESTANTS[name]
+  const postgresUrl = on === 'postgres' ? await freshDatabase() : null
+  const order: Order = { by, postgresUrl, redisUrl: redis.url, deadlines, spreadMs }
+  const child = fork(fileURLToPath(new URL('./punctual-contestant.ts', import.meta.url)), {
+    execArgv: ['--import', 'tsx'],
+  })
+  child.send(order)
+  const failed = once(child, 'exit').then(([code]) => {
+    throw new Error(`${name} ended with exit code ${code} before it told how late it was`)
+  })
+  const [told] = (await Promise.race([once(child, 'message'), failed])) as [Lateness]
+  await failed.catch(() => undefined)
+  const { lateMs } = told
+  console.log(`  ${name.padEnd(20)} ${inWords(lateMs)}`)
+  return lateMs
+}
+
+const ms = (value: number): string =>
+  value < 100 ? `${value.toFixed(1)} ms` : `${Math.round(value).toLocaleString('en')} ms`
+const inWords = (lateMs: readonly number[]): string =>
+  `median ${ms(median(lateMs))}, 99 % within ${ms(percentile(lateMs, 0.99))}, all within ${ms(Math.max(...lateMs))}`
+
+const atOnce = Object.fromEntries(NAMES.map((name) => [name, [] as (readonly number[])[]])) as Record<Name, number[][]>
+const spread = {} as Record<Name, readonly number[]>
+try {
+  for (let pair = 1; pair <= pairs; pair += 1) {
+    console.log(`round ${pair} of ${pairs}: ${deadlines} deadlines at one instant`)
+    for (const name of NAMES) atOnce[name].push([...(await lateness(name, 0))])
+  }
+  console.log(`${deadlines} deadlines spread over a minute`)
+  for (const name of NAMES) spread[name] = await lateness(name, MINUTE_MS)
+} finally {
+  await admin.end()
+  await redis.kill()
+  await postgres.stop()
+}
+
+const p99 = (name: Name): number[] => atOnce[name].map((late) => percentile(late, 0.99))
+const ratios = (name: Name, beside: Name): number[] => p99(name).map((own, i) => own / (p99(beside)[i] ?? Number.NaN))
+const row = (name: Name, rounds: readonly (readonly number[])[]): string[] => [
+  name,
+  ms(median(rounds.map((late) => median(late)))),
+  ms(median(rounds.map((late) => percentile(late, 0.99)))),
+  ms(median(rounds.map((late) => Math.max(...late)))),
+]
+const columns = ['who', 'median', '99 % within', 'all within']
+const count = deadlines.toLocaleString('en')
+saveResult('punctuality', {
+  title: 'Punctuality',
+  command: 'npm run bench:punctuality',
+  about:
+    `How late ${count} deductions are committed that fall due at one instant (${pairs} rounds in turn), and that are spread over a minute. ` +
+    'BullMQ (concurrency 100, SQLite with synchronous=FULL) and pg-boss (batches of 250, its shortest polling of 0.5 s) keep a delayed job for each seller, which settles that ' +
+    'seller by the same code as a request does. PostgreSQL runs without fsync for all. Their jobs do not schedule the next interval, as ours does.',
+  tables: [
+    { title: `${count} deadlines at one instant`, columns, rows: NAMES.map((name) => row(name, atOnce[name])) },
+    { title: `${count} deadlines over a minute`, columns, rows: NAMES.map((name) => row(name, [spread[name]])) },
+  ],
+  charts: [
+    {
+      title: `99th percentile lateness of ${count} deadlines at one instant`,
+      unit: 'ms',
+      better: 'lower',
+      bars: NAMES.map((name) => ({
+        label: name,
+        value: median(p99(name)),
+        who: name.startsWith('ours') ? ('ours' as const) : ('other' as const),
+      })),
+    },
+  ],
+  targets: [
+    {
+      what: `${count} deadlines at one instant: 99th percentile lateness until charged, over BullMQ's`,
+      bound: 'at most',
+      goal: 0.1,
+      measured: ratios('ours, SQLite', 'BullMQ, SQLite'),
+    },
+    {
+      what: `${count} deadlines at one instant: 99th percentile lateness until charged, over pg-boss's`,
+      bound: 'at most',
+      goal: 0.02,
+      measured: ratios('ours, SQLite', 'pg-boss, PostgreSQL'),
+    },
+  ],
+})
+console.log(`beside BullMQ ${median(ratios('ours, SQLite', 'BullMQ, SQLite')).toFixed(3)} (at most 0.1)`)
+console.log(`beside pg-boss ${median(ratios('ours, SQLite', 'pg-boss, PostgreSQL')).toFixed(4)} (at most 0.02)`)
