@@ -7,6 +7,7 @@ import { SECOND_MS } from '../../domain/instant.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
 import { type Gate, type SocketParts, serveConnection } from './connection.js'
+import { forgetHandshakes } from './handshake-memory.js'
 import type { Nodes } from './nodes.js'
 import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
@@ -78,7 +79,11 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
       void request.finally(() => underWay.delete(request))
     },
   }
-  io.on('connection', (socket) => serveConnection(socket, socket.data.identity, parts, handlers, gate))
+  const forgetHandshake = forgetHandshakes(io)
+  io.on('connection', (socket) => {
+    forgetHandshake(socket)
+    serveConnection(socket, socket.data.identity, parts, handlers, gate)
+  })
 
   return {
     nudge: adapter ? nudges.add : () => undefined,
