@@ -22,6 +22,7 @@ export const SECRET = 'a secret for the benchmarks of Tallylight'
 const cli = fileURLToPath(new URL('../dist/server/cli.js', import.meta.url))
 const echo = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
 
+/** A token that the servers here accept. */
 export const sign = (sub: string, role: string): string => jwt.sign({ sub, role }, SECRET, { expiresIn: '1h' })
 
 /** What our server answers a heartbeat with, so that others can answer the same. */
@@ -49,11 +50,10 @@ export async function answerOf(url: string, { token, livestreamId }: BenchSeller
   return { headers: Object.fromEntries(headers), body: await response.text() }
 }
 
-/** The built server on a fresh database on disk, with as many sellers, each with a livestream that is live. */
-export async function startTallylight(
-  sellers: number,
-): Promise<BenchServer & { readonly sellers: readonly BenchSeller[] }> {
+/** The built server on a database in a folder of its own, which `prepare` may fill first. */
+export async function startBuilt(prepare?: (file: string) => Promise<void>): Promise<BenchServer> {
   const folder = mkdtempSync(join(tmpdir(), 'tallylight-bench-'))
+  await prepare?.(join(folder, 'bench.db'))
   const child = spawn(process.execPath, [...(process.env['BENCH_NODE_ARGS']?.split(' ') ?? []), cli, 'serve'], {
     env: {
       ...process.env,
@@ -64,22 +64,29 @@ export async function startTallylight(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const url = await listeningUrl(child)
+  return {
+    url: await listeningUrl(child),
+    pid: child.pid ?? 0,
+    async stop() {
+      await stop(child)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The built server on a fresh database on disk, with as many sellers, each with a livestream that is live. */
+export async function startTallylight(
+  sellers: number,
+): Promise<BenchServer & { readonly sellers: readonly BenchSeller[] }> {
+  const server = await startBuilt()
+  const { url } = server
   const live = manySellers(sellers)
   for (let from = 0; from < live.length; from += 100) {
     await Promise.all(
       live.slice(from, from + 100).map((seller, index) => goLive(url, seller, `seller-${from + index}`)),
     )
   }
-  return {
-    url,
-    pid: child.pid ?? 0,
-    sellers: live,
-    async stop() {
-      await stop(child)
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
+  return { ...server, sellers: live }
 }
 
 function manySellers(count: number): BenchSeller[] {

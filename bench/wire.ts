@@ -15,8 +15,22 @@ export interface Wire {
 }
 
 /** Opens a connection for one seller, and resolves when heartbeats can be sent. Another answer than a success throws. */
-export function dial(kind: WireKind, url: string, seller: BenchSeller, answered: () => void): Promise<Wire> {
-  return kind === 'socket.io-client' ? dialByLibrary(url, seller, answered) : dialRaw(kind, url, seller, answered)
+export function dial(
+  kind: WireKind,
+  url: string,
+  seller: BenchSeller,
+  answered: () => void,
+  options: RawOptions = {},
+): Promise<Wire> {
+  if (kind === 'socket.io-client') return dialByLibrary(url, seller, answered)
+  return dialRaw(kind, url, seller, answered, options)
+}
+
+export interface RawOptions {
+  /** Of the handshake, each line with its end. */
+  readonly headers?: string
+  /** What `send` sends; a ping where it is not said. */
+  readonly event?: 'ping' | 'subscribe'
 }
 
 const OPCODE_TEXT = 0x81
@@ -56,6 +70,7 @@ function dialRaw(
   url: string,
   { token, livestreamId }: BenchSeller,
   answered: () => void,
+  { headers = '', event = 'ping' }: RawOptions,
 ): Promise<Wire> {
   const { hostname, port, host } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), noDelay: true })
@@ -65,7 +80,7 @@ function dialRaw(
           `POST /api/livestreams/${livestreamId}/heartbeat/ HTTP/1.1\r\nHost: ${host}\r\n` +
             `Authorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`,
         )
-      : frame(`420["ping",{"livestream_id":"${livestreamId}"}]`)
+      : frame(`420["${event}",{"livestream_id":"${livestreamId}"}]`)
   const success = kind === 'http' ? 'HTTP/1.1 200' : '430[{"ok":true'
 
   return new Promise((resolve, reject) => {
@@ -120,7 +135,7 @@ function dialRaw(
       }
       const path = kind === 'socket.io' ? '/socket.io/?EIO=4&transport=websocket' : '/'
       socket.write(
-        `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${headers}Connection: Upgrade\r\nUpgrade: websocket\r\n` +
           `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
       )
     })

@@ -1,0 +1,182 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { openDatabase } from '../server/store/database.js'
+import { migrate } from '../server/store/migrate.js'
+import { goLive } from '../test/support/many-sellers.js'
+import type { ConnectOrder } from './connect-client.js'
+import { median, saveResult } from './result.js'
+import { type BenchSeller, type BenchServer, sign, startBuilt, startEcho } from './servers.js'
+import type { WireKind } from './wire.js'
+
+// What many idle connections cost: memory of the server for each, and how fast they are accepted; with a browser's headers,
+// ours beside stock Socket.IO and bare ws. A new server process for each turn.
+//   npm run bench:connections [-- --connections 10000 --rounds 3]
+
+const { values } = parseArgs({
+  options: { connections: { type: 'string', default: '10000' }, rounds: { type: 'string', default: '3' } },
+})
+const connections = Number(values.connections)
+const rounds = Number(values.rounds)
+/** How long a server is left alone before its memory is read. */
+const SETTLE_MS = 3_000
+
+interface Turn {
+  readonly seconds: number
+  readonly kibEach: number
+}
+
+interface Contestant {
+  readonly name: string
+  readonly kind: WireKind
+  readonly subscribe: boolean
+  readonly who: 'ours' | 'limit'
+  start(): Promise<{ server: BenchServer; sellers: readonly BenchSeller[] }>
+}
+
+const policy = {
+  intervalMs: 1_800_000,
+  warningMs: 600_000,
+  autoEndMs: 900_000,
+  lowCreditThreshold: 2,
+  refundGraceMs: 0,
+}
+
+/** The built server, with a live run for each connection. */
+async function startOurs() {
+  let sellers: BenchSeller[] = []
+  const server = await startBuilt(async (file) => {
+    const database = openDatabase({ kind: 'sqlite', file })
+    await migrate(database.db)
+    const live = await goLive(database, { count: connections, credits: 100, at: Date.now(), policy })
+    sellers = live.map(({ id, livestreamId }) => ({ token: sign(id, 'seller'), livestreamId }))
+    await database.close()
+  })
+  return { server, sellers }
+}
+
+async function startBare(kind: 'socket.io' | 'ws') {
+  const sellers = Array.from({ length: connections }, (_, i) => ({
+    token: sign(`live-${i}`, 'seller'),
+    livestreamId: `live-stream-${i}`,
+  }))
+  return { server: await startEcho(kind, { headers: {}, body: '{}' }), sellers }
+}
+
+const subscribed: Contestant = {
+  name: 'Tallylight, subscribed',
+  kind: 'socket.io',
+  subscribe: true,
+  who: 'ours',
+  start: startOurs,
+}
+const connected: Contestant = { ...subscribed, name: 'Tallylight, connected', subscribe: false }
+const stock: Contestant = {
+  name: 'stock Socket.IO, no check',
+  kind: 'socket.io',
+  subscribe: false,
+  who: 'limit',
+  start: () => startBare('socket.io'),
+}
+const bare: Contestant = { name: 'bare ws', kind: 'ws', subscribe: false, who: 'limit', start: () => startBare('ws') }
+
+/** The resident memory of a process, in KiB (Linux). */
+function residentKib(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
+
+async function turn({ name, kind, subscribe, start }: Contestant): Promise<Turn> {
+  const { server, sellers } = await start()
+  const client = fork(fileURLToPath(new URL('./connect-client.ts', import.meta.url)), {
+    execArgv: ['--import', 'tsx'],
+  })
+  const failed = once(client, 'exit').then(([code]) => {
+    throw new Error(`the client of ${name} ended with exit code ${code}`)
+  })
+  failed.catch(() => undefined)
+  try {
+    await sleep(SETTLE_MS)
+    const before = residentKib(server.pid)
+    const order: ConnectOrder = { kind, url: server.url, sellers, subscribe }
+    client.send(order)
+    const [{ seconds }] = (await Promise.race([once(client, 'message'), failed])) as [{ seconds: number }]
+    await sleep(SETTLE_MS)
+    const kibEach = (residentKib(server.pid) - before) / sellers.length
+    console.log(`  ${rowOf(name, [{ seconds, kibEach }]).join('  ')}`)
+    return { seconds, kibEach }
+  } finally {
+    if (client.connected) client.send('end')
+    await failed.catch(() => undefined)
+    await server.stop()
+  }
+}
+
+function rowOf(name: string, turns: readonly Turn[]): string[] {
+  const seconds = median(turns.map((one) => one.seconds))
+  const kib = median(turns.map(({ kibEach }) => kibEach))
+  return [
+    name,
+    `${kib.toFixed(1)} KiB`,
+    `${seconds.toFixed(2)} s`,
+    Math.round(connections / seconds).toLocaleString('en'),
+  ]
+}
+
+const contestants = [subscribed, stock, connected, bare]
+const turns = new Map(contestants.map((contestant) => [contestant, [] as Turn[]]))
+for (let round = 1; round <= rounds; round += 1) {
+  console.log(`round ${round} of ${rounds}: ${connections} connections`)
+  for (const [contestant, own] of turns) own.push(await turn(contestant))
+}
+
+/** One number for each round. */
+function ratios(one: Contestant, other: Contestant, of: (turn: Turn) => number): number[] {
+  const others = turns.get(other) ?? []
+  return (turns.get(one) ?? []).map((own, i) => of(own) / of(others[i] ?? { seconds: Number.NaN, kibEach: Number.NaN }))
+}
+
+const count = connections.toLocaleString('en')
+saveResult('connections', {
+  title: 'Connections',
+  command: 'npm run bench:connections',
+  about:
+    `${count} connections with the headers that a browser sends, opened 200 at a time and then left alone. Memory is the ` +
+    'growth of the resident memory of the server process, for each connection. Ours checks a token, and where it says so subscribes and ' +
+    'sends the snapshot of a live run; stock Socket.IO and bare ws check nothing.',
+  tables: [
+    {
+      title: `${count} connections`,
+      columns: ['server', 'memory for each', 'all accepted in', 'accepted a second'],
+      rows: [...turns].map(([{ name }, own]) => rowOf(name, own)),
+    },
+  ],
+  charts: [
+    {
+      title: 'Memory of an idle connection',
+      unit: 'KiB',
+      better: 'lower',
+      bars: [...turns].map(([{ name, who }, own]) => ({
+        label: name,
+        value: Number(median(own.map(({ kibEach }) => kibEach)).toFixed(1)),
+        who,
+      })),
+    },
+  ],
+  targets: [
+    {
+      what: "memory per idle connection with a browser's headers, over stock Socket.IO",
+      bound: 'at most',
+      goal: 0.85,
+      measured: ratios(connected, stock, ({ kibEach }) => kibEach),
+    },
+    {
+      what: `accepting ${count} connections with a token check, a subscription and its snapshot, over stock Socket.IO with no check: time`,
+      bound: 'at most',
+      goal: 1.6,
+      measured: ratios(subscribed, stock, ({ seconds }) => seconds),
+    },
+  ],
+})
