@@ -5,7 +5,7 @@ import { SECOND_MS, toTimestamp } from '../domain/instant.js'
 import type { Log } from '../log.js'
 import { type Heartbeat, lockRunsOf, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
 import { lastStamp } from '../store/stamps.js'
-import { transact } from '../store/transact.js'
+import { transactFreely } from '../store/transact.js'
 import type { Identity } from '../tokens.js'
 import { lastRunOf, notLive, ownLivestream } from './livestreams.js'
 import type { Metering } from './metering.js'
@@ -102,7 +102,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   /** A batch settles nothing, so it needs no stamp of its own; but where the last is old, the gap is closed first (A5). */
   async function recordAll(heartbeats: readonly Heartbeat[]): Promise<RecordedHeartbeat[]> {
     for (;;) {
-      const rows = await transact(metering.db, async (tx) => {
+      const rows = await transactFreely(metering.db, async (tx) => {
         await lockRunsOf(tx, heartbeats)
         const wall = await instantNow(tx, clock)
         const last = (await lastStamp(tx)) ?? 0

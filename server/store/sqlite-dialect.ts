@@ -10,6 +10,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { Refusal } from '../domain/errors.js'
+import { diskOf, type SqliteDisk } from './sqlite-disk.js'
 import { TellingConnection } from './telling.js'
 
 /** How long a transaction waits for the writers of other processes before it gives up. */
@@ -23,11 +24,14 @@ const STATEMENTS_KEPT = 300
  */
 export class ImmediateSqliteDialect extends SqliteDialect {
   readonly #database: { prepare: Sqlite.Database['prepare']; close: () => void }
+  readonly #disk: SqliteDisk
 
   constructor(sqlite: Sqlite.Database) {
-    const database = keepingStatements(sqlite)
+    const disk = diskOf(sqlite)
+    const database = keepingStatements(sqlite, disk)
     super({ database })
     this.#database = database
+    this.#disk = disk
   }
 
   override createDriver(): Driver {
@@ -35,12 +39,19 @@ export class ImmediateSqliteDialect extends SqliteDialect {
   }
 
   override createAdapter(): SqliteAdapter {
-    return new TransactionalSqliteAdapter()
+    return new TransactionalSqliteAdapter(this.#disk)
   }
 }
 
 /** SQLite does run schema changes in transactions, so that a migration is whole or not there, and two never meet. */
-class TransactionalSqliteAdapter extends SqliteAdapter {
+export class TransactionalSqliteAdapter extends SqliteAdapter {
+  readonly disk: SqliteDisk
+
+  constructor(disk: SqliteDisk) {
+    super()
+    this.disk = disk
+  }
+
   override get supportsTransactionalDdl(): boolean {
     return true
   }
@@ -91,7 +102,10 @@ function isBusy(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY')
 }
 
-function keepingStatements(sqlite: Sqlite.Database): { prepare: Sqlite.Database['prepare']; close: () => void } {
+function keepingStatements(
+  sqlite: Sqlite.Database,
+  disk: SqliteDisk,
+): { prepare: Sqlite.Database['prepare']; close: () => void } {
   const kept = new Map<string, Sqlite.Statement>()
   const prepare = (source: string): Sqlite.Statement => {
     const known = kept.get(source)
@@ -101,5 +115,11 @@ function keepingStatements(sqlite: Sqlite.Database): { prepare: Sqlite.Database[
     kept.set(source, statement)
     return statement
   }
-  return { prepare: prepare as Sqlite.Database['prepare'], close: () => sqlite.close() }
+  return {
+    prepare: prepare as Sqlite.Database['prepare'],
+    close() {
+      disk.close()
+      sqlite.close()
+    },
+  }
 }

@@ -48,7 +48,8 @@ test.after(database.close)
 function counted(db: Db): Db {
   return new Proxy(db, {
     get(target, name) {
-      if (name === 'transaction') transactions += 1
+      // A batch on SQLite has the connection to itself, for one transaction.
+      if (name === 'transaction' || name === 'connection') transactions += 1
       const member: unknown = Reflect.get(target, name)
       return typeof member === 'function' ? member.bind(target) : member
     },

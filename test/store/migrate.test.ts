@@ -1,3 +1,4 @@
+import { type FileHandle, open } from 'node:fs/promises'
 import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -7,7 +8,7 @@ import { type Db, openDatabase } from '../../server/store/database.js'
 import { isPostgres } from '../../server/store/dialect.js'
 import { heldRows } from '../../server/store/locks.js'
 import { migrate, pendingMigrations } from '../../server/store/migrate.js'
-import { transact } from '../../server/store/transact.js'
+import { transact, transactFreely } from '../../server/store/transact.js'
 import { type FreshDatabase, freshDatabase } from '../support/fresh-database.js'
 import { runCli } from '../support/second-process.js'
 
@@ -92,6 +93,52 @@ testOnEmpty(
     assert.is(await pragma('journal_mode'), 'wal')
     assert.is(await pragma('synchronous'), 2)
     assert.is(await pragma('foreign_keys'), 1)
+  },
+)
+
+testOnEmpty(
+  'A6: what is committed freely has resolved when the disk has it, and only that waits so',
+  async ({ db }) => {
+    if (isPostgres(db)) return
+    await db.schema.createTable('counter').addColumn('n', 'integer').execute()
+    const synchronous = async (of: Db): Promise<unknown> => {
+      const { rows } = await sql<{ synchronous: number }>`pragma synchronous`.execute(of)
+      return rows[0]?.synchronous
+    }
+    // The disk is real; the way to it is a gate, which is shut.
+    const handle = await open(process.execPath)
+    const prototype = Object.getPrototypeOf(handle) as FileHandle
+    await handle.close()
+    const { datasync } = prototype
+    let openGate = (): void => undefined
+    const gate = new Promise<void>((resolve) => {
+      openGate = resolve
+    })
+    prototype.datasync = async function (this: FileHandle) {
+      await gate
+      await datasync.call(this)
+    }
+    try {
+      let resolved = false
+      const committed = transactFreely(db, async (tx) => {
+        assert.is(await synchronous(tx), 1)
+        await sql`insert into counter values (1)`.execute(tx)
+      }).then(() => {
+        resolved = true
+      })
+      assert.is(await transact(db, synchronous), 2)
+      const { rows } = await sql`select n from counter`.execute(db)
+      assert.equal(rows, [{ n: 1 }])
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      assert.is(resolved, false)
+      openGate()
+      await committed
+      const failing = transactFreely(db, () => Promise.reject(new Error('undone')))
+      assert.is(await failing.catch(({ message }: Error) => message), 'undone')
+      assert.is(await synchronous(db), 2)
+    } finally {
+      prototype.datasync = datasync
+    }
   },
 )
 
