@@ -92,7 +92,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       for (const run of outcome.runs) if (run.state === 'live') sweep?.expect(dueAt(run))
     }
     const metering = createMetering({ db, clock, timekeeper, announce })
-    const heartbeats = createHeartbeats({ metering, clock, timekeeper, log, onRecorded: metrics.heartbeat })
+    const heartbeats = createHeartbeats({ metering, clock, timekeeper, log, onRecorded: metrics.heartbeats })
     const readiness = createReadiness(db)
     const services: Services = {
       tokens,

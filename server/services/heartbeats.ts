@@ -32,7 +32,8 @@ export interface HeartbeatsParts {
   readonly clock: Clock | SharedClock
   readonly timekeeper: ServerTimekeeper
   readonly log: Log
-  readonly onRecorded: () => void
+  /** Hears how many were recorded. */
+  readonly onRecorded: (count: number) => void
 }
 
 interface Waiter {
@@ -87,11 +88,15 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       for (const { waiters } of batch) for (const { reject } of waiters) reject(error)
       return
     }
+    let count = 0
     for (const pending of batch) {
       const row = pending.by.role === 'seller' ? recorded.get(keyOf(pending.livestreamId, pending.sellerId)) : undefined
-      if (row) acknowledge(pending, row)
-      else follow(recordAlone(pending))
+      if (row) {
+        count += pending.waiters.length
+        acknowledge(pending, row)
+      } else follow(recordAlone(pending))
     }
+    onRecorded(count)
   }
 
   function follow(recording: Promise<void>): void {
@@ -122,20 +127,15 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       remaining_credits: row.balance,
       credits_consumed: row.creditsConsumed,
     }
-    for (const { resolve } of pending.waiters) {
-      onRecorded()
-      resolve(answer)
-    }
+    for (const { resolve } of pending.waiters) resolve(answer)
   }
 
   async function recordAlone({ livestreamId, by, waiters }: Pending): Promise<void> {
     try {
       const { sellerId } = await ownLivestream(metering.db, livestreamId, by)
       const answer = await settleAndRecord(livestreamId, sellerId)
-      for (const { resolve } of waiters) {
-        onRecorded()
-        resolve(answer)
-      }
+      onRecorded(waiters.length)
+      for (const { resolve } of waiters) resolve(answer)
     } catch (error) {
       for (const { reject } of waiters) reject(error)
     }

@@ -8,7 +8,8 @@ export interface Metrics {
   text(): Promise<string>
   /** Counts what was done to a seller. */
   observe(outcome: Outcome): void
-  heartbeat(): void
+  /** Counts heartbeats that were recorded. */
+  heartbeats(count: number): void
 }
 
 export interface MetricsParts {
@@ -62,7 +63,7 @@ export function createMetrics({ liveRuns, sockets }: MetricsParts): Metrics {
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
-    heartbeat: () => heartbeats.inc(),
+    heartbeats: (count) => heartbeats.inc(count),
     observe({ events }) {
       for (const { kind, payload } of events) {
         if (kind === 'stream_started') starts.inc()

@@ -58,7 +58,7 @@ export function serveConnection(
   // Everything is done in the order in which it was sent; only pings do not wait for each other.
   let changes: Promise<unknown> = Promise.resolve()
   let changing = 0
-  let pings: Promise<unknown> = Promise.resolve()
+  const pings = new Set<Promise<object>>()
 
   function disconnectExpired(): void {
     socket.emit('request_error', { event: 'connection', error: 'The token has expired', code: 'token_expired' })
@@ -80,11 +80,13 @@ export function serveConnection(
     const [payload] = payloads
     if (event === 'ping') {
       const mine = changing > 0 ? changes.then(() => handler(connection, payload)) : handler(connection, payload)
-      pings = Promise.allSettled([pings, mine])
+      const done = (): boolean => pings.delete(mine)
+      pings.add(mine)
+      mine.then(done, done)
       return mine
     }
     changing += 1
-    const mine = Promise.all([changes, pings])
+    const mine = Promise.all([changes, Promise.allSettled(pings)])
       .then(() => handler(connection, payload))
       .finally(() => {
         changing -= 1

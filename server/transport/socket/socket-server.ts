@@ -76,7 +76,7 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
     isOpen: () => !draining,
     track(request) {
       underWay.add(request)
-      void request.finally(() => underWay.delete(request))
+      void request.then(() => underWay.delete(request))
     },
   }
   const forgetHandshake = forgetHandshakes(io)
