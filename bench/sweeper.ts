@@ -37,7 +37,7 @@ async function sweep({ from, to }: SweepOrder): Promise<SweepReport> {
   const bounded: typeof metering = {
     ...metering,
     async settleDue(...given) {
-      if (Date.now() >= to) return { position: given[0], outcomes: [], more: false }
+      if (Date.now() >= to) return { position: given[0], outcomes: [], unsettled: [], more: false }
       const began = Date.now()
       const pass = await metering.settleDue(...given)
       const ended = Date.now()

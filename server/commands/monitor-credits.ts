@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config.js'
-import { Refusal } from '../domain/errors.js'
+import { Refusal, SetupError } from '../domain/errors.js'
 import { type Instant, toTimestamp, wholeMinutes } from '../domain/instant.js'
 import type { Outcome } from '../domain/outcome.js'
 import { nextIntervalAt } from '../domain/run.js'
@@ -35,7 +35,8 @@ export async function monitorCredits(
     if (!options.runOnce) print(`monitoring every ${options.checkIntervalMs / 1000} s; stop with Ctrl+C`)
     for (;;) {
       try {
-        await pass(metering, clock, options.verbose, print)
+        const unsettled = await pass(metering, clock, options.verbose, print)
+        if (options.runOnce && unsettled > 0) throw new SetupError(`${unsettled} of the sellers cannot be settled`)
       } catch (error) {
         // A busy database is no reason to end a monitor that runs for months: the next check catches up (B4).
         if (options.runOnce || !(error instanceof Refusal)) throw error
@@ -48,15 +49,27 @@ export async function monitorCredits(
   })
 }
 
-async function pass(metering: Metering, clock: Clock, verbose: boolean, print: (line: string) => void): Promise<void> {
+/** @returns how many sellers could not be settled */
+async function pass(
+  metering: Metering,
+  clock: Clock,
+  verbose: boolean,
+  print: (line: string) => void,
+): Promise<number> {
   const seen = { deducted: 0, warned: 0, ended: 0 }
+  let unsettledCount = 0
   await sweepOnce(metering, clock, {
     onOutcome: (outcome) => {
       for (const line of report(outcome, seen)) print(line)
     },
+    onUnsettled: (unsettled) => {
+      unsettledCount = unsettled.length
+      for (const { sellerId, why } of unsettled) print(`seller ${sellerId} cannot be settled: ${why.message}`)
+    },
   })
   if (verbose) await printLive(metering.db, clock.now(), print)
   print(`checked at ${toTimestamp(clock.now())}: ${seen.deducted} deducted, ${seen.warned} warned, ${seen.ended} ended`)
+  return unsettledCount
 }
 
 /** What was done to one seller, a line for each livestream. */

@@ -4,6 +4,7 @@ import { recordActivity } from '../domain/acts.js'
 import { SECOND_MS, toTimestamp } from '../domain/instant.js'
 import type { Log } from '../log.js'
 import { type Heartbeat, lockRunsOf, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
+import { isRefusedByRows } from '../store/refused-rows.js'
 import { lastStamp } from '../store/stamps.js'
 import { transactFreely } from '../store/transact.js'
 import type { Identity } from '../tokens.js'
@@ -85,7 +86,12 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       const rows = await recordAll(sellers)
       recorded = new Map(rows.map((row) => [keyOf(row.livestreamId, row.sellerId), row]))
     } catch (error) {
-      for (const { waiters } of batch) for (const { reject } of waiters) reject(error)
+      if (!isRefusedByRows(error)) {
+        for (const { waiters } of batch) for (const { reject } of waiters) reject(error)
+        return
+      }
+      // Whose rows are broken is found by recording each of them alone; one after the other, since they may be many.
+      follow(recordOneByOne(batch))
       return
     }
     let count = 0
@@ -128,6 +134,10 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       credits_consumed: row.creditsConsumed,
     }
     for (const { resolve } of pending.waiters) resolve(answer)
+  }
+
+  async function recordOneByOne(batch: readonly Pending[]): Promise<void> {
+    for (const pending of batch) await recordAlone(pending)
   }
 
   async function recordAlone({ livestreamId, by, waiters }: Pending): Promise<void> {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '../clock.js'
 import { Refusal } from '../domain/errors.js'
 import type { Instant } from '../domain/instant.js'
@@ -8,10 +8,11 @@ import { conclude, type Outcome } from '../domain/outcome.js'
 import { dueAt, type LiveRun, nextIntervalAt } from '../domain/run.js'
 import { settle } from '../domain/settle.js'
 import type { Tally } from '../domain/tally.js'
-import { ensureAccount, loadAccount, lockAccount } from '../store/accounts.js'
+import { ensureAccount, loadAccount, lockAccount, lockAccounts } from '../store/accounts.js'
 import type { Db, Tx } from '../store/database.js'
-import { holdDueAccounts, type PassPosition } from '../store/due.js'
+import { type DueAccounts, type DueOptions, holdDueAccounts, type PassPosition } from '../store/due.js'
 import { applyOutcomes } from '../store/outcomes.js'
+import { isRefusedByRows } from '../store/refused-rows.js'
 import { loadLiveRuns } from '../store/runs.js'
 import { lastStamp, outagesSince } from '../store/stamps.js'
 import { readOnce } from '../store/transact.js'
@@ -21,9 +22,17 @@ import type { Look, Timekeeper } from './timekeeper.js'
 /** What is done with a seller once everything due was settled. It may change the tally, and throws a Refusal before it does. */
 export type Act<T> = (tx: Db, tally: Tally) => Promise<T> | T
 
+/** A seller whom nobody can settle until somebody has put the rows right, and what the schema says of it. */
+export interface Unsettled {
+  readonly sellerId: string
+  readonly why: Error
+}
+
 export interface DuePass {
   readonly position: PassPosition
   readonly outcomes: readonly Outcome[]
+  /** The sellers whose outcome the schema refused; nothing was done to them. */
+  readonly unsettled: readonly Unsettled[]
   /** False when the pass has looked at everything that was due. */
   readonly more: boolean
 }
@@ -46,10 +55,10 @@ export interface Metering {
     read: (tx: Db, tally: Tally, settled: readonly NewEntry[]) => Promise<T> | T,
   ): Promise<T>
   /**
-   * Settles the sellers of the next runs that are due, in one transaction.
-   * @param others what to do about sellers whom another transaction holds: leave them to it, or wait for it
+   * Settles the sellers of the next runs that are due, in one transaction; in one for each of them where the schema refuses
+   * what was decided about any, so that one with broken rows holds up nobody else.
    */
-  settleDue(after: PassPosition, limit: number, others: 'leave' | 'wait'): Promise<DuePass>
+  settleDue(after: PassPosition, limit: number, options: DueOptions): Promise<DuePass>
 }
 
 export interface MeteringParts {
@@ -126,21 +135,48 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
     }
   }
 
-  const settleDue: Metering['settleDue'] = async (after, limit, others) => {
-    const pass = await timekeeper.decide(db, async (tx, lookNow) => {
-      const due = await holdDueAccounts(tx, await notBeforeStamp(tx), after, limit, others)
-      const { accounts, position } = due
-      if (!due.found) return { position, outcomes: [], more: false }
-      const sellerIds = accounts.map(({ sellerId }) => sellerId)
-      const runs = await loadLiveRuns(tx, sellerIds, { held: true })
-      const look = await lookNow()
-      const outages = await outagesOf(tx, runs, look)
-      const outcomes = settleAll(accounts, runs, outages, look)
-      await applyOutcomes(tx, outcomes, look.actAt)
-      return { position, outcomes, more: true }
-    })
-    for (const outcome of pass.outcomes) announce(outcome)
-    return pass
+  /** Settles sellers whose accounts are held. */
+  async function settleHeld(tx: Tx, lookNow: () => Promise<Look>, accounts: Account[]): Promise<Outcome[]> {
+    const sellerIds = accounts.map(({ sellerId }) => sellerId)
+    const runs = await loadLiveRuns(tx, sellerIds, { held: true })
+    const look = await lookNow()
+    const outcomes = settleAll(accounts, runs, await outagesOf(tx, runs, look), look)
+    await applyOutcomes(tx, outcomes, look.actAt)
+    return outcomes
+  }
+
+  const settleDue: Metering['settleDue'] = async (after, limit, options) => {
+    let due: DueAccounts = { accounts: [], position: after, found: false }
+    try {
+      const outcomes = await timekeeper.decide(db, async (tx, lookNow) => {
+        due = await holdDueAccounts(tx, await notBeforeStamp(tx), after, limit, options)
+        return due.accounts.length === 0 ? [] : settleHeld(tx, lookNow, due.accounts)
+      })
+      for (const outcome of outcomes) announce(outcome)
+      return { position: due.position, outcomes, unsettled: [], more: due.found }
+    } catch (error) {
+      if (!isRefusedByRows(error)) throw error
+      return { position: due.position, ...(await settleOneByOne(due.accounts)), more: true }
+    }
+  }
+
+  async function settleOneByOne(accounts: readonly Account[]): Promise<Pick<DuePass, 'outcomes' | 'unsettled'>> {
+    const outcomes: Outcome[] = []
+    const unsettled: Unsettled[] = []
+    for (const { sellerId } of accounts) {
+      try {
+        const settled = await timekeeper.decide(db, async (tx, lookNow) =>
+          settleHeld(tx, lookNow, await lockAccounts(tx, [sellerId])),
+        )
+        for (const outcome of settled) announce(outcome)
+        outcomes.push(...settled)
+      } catch (error) {
+        if (!isRefusedByRows(error)) throw error
+        unsettled.push({ sellerId, why: error })
+      }
+      await turn()
+    }
+    return { outcomes, unsettled }
   }
 
   return { db, withSeller, readSeller, settleDue }

@@ -3,37 +3,57 @@ import type { Clock } from '../clock.js'
 import type { Instant } from '../domain/instant.js'
 import type { Outcome } from '../domain/outcome.js'
 import type { Log } from '../log.js'
-import { earliestDue, PASS_BEGIN } from '../store/due.js'
+import { type DueOptions, earliestDue, PASS_BEGIN } from '../store/due.js'
 import { lastStamp } from '../store/stamps.js'
 import { type Loop, startLoop } from './loop.js'
-import type { Metering } from './metering.js'
+import type { Metering, Unsettled } from './metering.js'
+import { createSetAside } from './set-aside.js'
 
 /** How many due runs one transaction of a pass settles: a few milliseconds of the event loop. */
 const BATCH_RUNS = 250
 /** The shortest sleep between two passes. */
 const SHORTEST_SLEEP_MS = 20
 
+export interface PassOptions {
+  /** Hears what was done to each seller, after it is committed. */
+  readonly onOutcome?: (outcome: Outcome) => void
+  /** Hears at the end of sellers who could not be settled. Without it the pass throws, then. */
+  readonly onUnsettled?: (unsettled: readonly Unsettled[]) => void
+  readonly others?: DueOptions['others']
+  readonly except?: DueOptions['except']
+}
+
+const NOBODY: ReadonlySet<string> = new Set()
+
 /**
  * One pass: settles every seller that has something due, batch by batch, and lets other work in between. Where nothing
  * is due it is one look at an index. When it is over, nothing that was due is left, but for the sellers whom another sweep
- * settles at the same time where those are left to it.
- * @param onOutcome hears what was done to each seller, after it is committed
+ * settles at the same time where those are left to it, and for those whose rows are broken.
  */
 export async function sweepOnce(
   metering: Metering,
   clock: Clock,
-  { onOutcome, others = 'wait' }: { onOutcome?: (outcome: Outcome) => void; others?: 'leave' | 'wait' } = {},
+  { onOutcome, onUnsettled = throwUnsettled, others = 'wait', except = NOBODY }: PassOptions = {},
 ): Promise<void> {
-  const due = await earliestDue(metering.db)
-  if (due === null || due > Math.max(clock.now(), (await lastStamp(metering.db)) ?? 0)) return
-  let position = PASS_BEGIN
-  for (;;) {
-    const pass = await metering.settleDue(position, BATCH_RUNS, others)
-    if (onOutcome) for (const outcome of pass.outcomes) onOutcome(outcome)
-    if (!pass.more) return
-    position = pass.position
-    await setImmediate()
+  const unsettled: Unsettled[] = []
+  const due = await earliestDue(metering.db, except)
+  if (due !== null && due <= Math.max(clock.now(), (await lastStamp(metering.db)) ?? 0)) {
+    for (let position = PASS_BEGIN; ; ) {
+      const pass = await metering.settleDue(position, BATCH_RUNS, { others, except })
+      if (onOutcome) for (const outcome of pass.outcomes) onOutcome(outcome)
+      unsettled.push(...pass.unsettled)
+      if (!pass.more) break
+      position = pass.position
+      await setImmediate()
+    }
   }
+  onUnsettled(unsettled)
+}
+
+function throwUnsettled(unsettled: readonly Unsettled[]): void {
+  if (unsettled.length === 0) return
+  const told = unsettled.map(({ sellerId, why }) => `${sellerId}: ${why.message}`)
+  throw new Error(`These sellers cannot be settled: ${told.join('; ')}`)
 }
 
 export interface Sweep extends Loop {
@@ -47,12 +67,16 @@ export interface Sweep extends Loop {
  */
 export function startSweep(metering: Metering, clock: Clock, longestSleepMs: number, log: Log): Sweep {
   const sleepUntil = (dueAt: Instant) => Math.min(longestSleepMs, Math.max(SHORTEST_SLEEP_MS, dueAt - clock.now()))
+  const setAside = createSetAside(log)
   const loop = startLoop(
     'sweep',
     async () => {
-      await sweepOnce(metering, clock, { others: 'leave' })
-      const due = await earliestDue(metering.db)
-      return due === null ? longestSleepMs : sleepUntil(due)
+      const except = setAside.now()
+      const onUnsettled = (unsettled: readonly Unsettled[]) => setAside.passed(except, unsettled)
+      await sweepOnce(metering, clock, { others: 'leave', except, onUnsettled })
+      const due = await earliestDue(metering.db, setAside.now())
+      const sleepMs = due === null ? longestSleepMs : sleepUntil(due)
+      return Math.min(sleepMs, Math.max(SHORTEST_SLEEP_MS, setAside.againInMs()))
     },
     longestSleepMs,
     log,

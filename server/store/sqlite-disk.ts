@@ -31,7 +31,7 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
     },
     async sync() {
       if (sqlite.memory) return
-      log ??= open(`${sqlite.name}-wal`)
+      log ??= open(`${sqlite.name}-wal`, 'r+')
       await (await log).datasync()
     },
     close() {
