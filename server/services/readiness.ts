@@ -1,9 +1,8 @@
-import { sql } from 'kysely'
 import type { Db } from '../store/database.js'
-import { pendingMigrations } from '../store/migrate.js'
+import { misfitOf } from '../store/migrate.js'
 
 export interface Readiness {
-  /** Null when the server can serve: the database answers, migrations are applied, and it is not draining. */
+  /** Null when the server can serve: the database answers, its migrations are those of this version, and it is not draining. */
   check(): Promise<string | null>
   drain(): void
 }
@@ -14,10 +13,7 @@ export function createReadiness(db: Db): Readiness {
     async check() {
       if (draining) return 'draining'
       try {
-        const pending = await pendingMigrations(db)
-        if (pending.length > 0) return `migrations to be run: ${pending.join(', ')}`
-        await sql`select 1`.execute(db)
-        return null
+        return await misfitOf(db)
       } catch {
         return 'the database does not answer'
       }

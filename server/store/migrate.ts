@@ -26,10 +26,20 @@ export async function migrate(db: Db): Promise<string[]> {
   return results.filter(({ status }) => status === 'Success').map(({ migrationName }) => migrationName)
 }
 
-/** The migrations that are still to be run; empty when the database is up to date. */
-export async function pendingMigrations(db: Db): Promise<string[]> {
-  const applied = new Set(await appliedMigrations(db))
-  return Object.keys(MIGRATIONS).filter((name) => !applied.has(name))
+/**
+ * Why this version of the program does not fit the database as it is; null where it does. A newer version may have
+ * migrated it while this one ran.
+ */
+export async function misfitOf(db: Db): Promise<string | null> {
+  const applied = await appliedMigrations(db)
+  const pending = Object.keys(MIGRATIONS).filter((name) => !applied.includes(name))
+  if (pending.length > 0) return `migrations to be run: ${pending.join(', ')}`
+  const newer = newerThanThis(applied)
+  return newer.length === 0 ? null : `a newer version of Tallylight migrated the database: ${newer.join(', ')}`
+}
+
+function newerThanThis(applied: readonly string[]): string[] {
+  return applied.filter((name) => !(name in MIGRATIONS))
 }
 
 async function appliedMigrations(db: Db): Promise<string[]> {
@@ -42,7 +52,7 @@ async function appliedMigrations(db: Db): Promise<string[]> {
 }
 
 function refuseNewer(applied: readonly string[]): void {
-  const unknown = applied.filter((name) => !(name in MIGRATIONS))
+  const unknown = newerThanThis(applied)
   if (unknown.length === 0) return
   throw new SetupError(
     `The database was written by a newer version of Tallylight (it has ${unknown.join(', ')}). ` +
