@@ -36,7 +36,7 @@ export function createSetAside(log: Log): SetAside {
         waiting.set(sellerId, { until: uptimeMs() + waitMs, waitMs })
         if (!before) {
           const text =
-            'this seller cannot be settled, trying again once a minute: `tallylight audit` may say what is wrong'
+            'this seller cannot be settled, trying again at least once a minute: `tallylight audit` may say what is wrong'
           log.error({ err: why, seller: sellerId }, text)
         }
       }
