@@ -146,16 +146,23 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
   }
 
   const settleDue: Metering['settleDue'] = async (after, limit, options) => {
-    let due: DueAccounts = { accounts: [], position: after, found: false }
+    const nobody: DueAccounts = { accounts: [], position: after, found: false }
+    let due = nobody
     try {
       const outcomes = await timekeeper.decide(db, async (tx, lookNow) => {
         due = await holdDueAccounts(tx, await notBeforeStamp(tx), after, limit, options)
-        return due.accounts.length === 0 ? [] : settleHeld(tx, lookNow, due.accounts)
+        // What fails while the time is read, or mended after that, concerns none of them.
+        const look = (): Promise<Look> =>
+          lookNow().catch((error: unknown) => {
+            due = nobody
+            throw error
+          })
+        return due.accounts.length === 0 ? [] : settleHeld(tx, look, due.accounts)
       })
       for (const outcome of outcomes) announce(outcome)
       return { position: due.position, outcomes, unsettled: [], more: due.found }
     } catch (error) {
-      if (!isRefusedByRows(error)) throw error
+      if (!isRefusedByRows(error) || due.accounts.length === 0) throw error
       return { position: due.position, ...(await settleOneByOne(due.accounts)), more: true }
     }
   }

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type Sqlite from 'better-sqlite3'
+import { Refusal } from '../domain/errors.js'
 
 /** Lets a commit wait for the disk beside the event loop, where SQLite itself would hold it. */
 export interface SqliteDisk {
@@ -8,7 +9,10 @@ export interface SqliteDisk {
    * connection meanwhile.
    */
   unsynced<T>(commit: () => Promise<T>): Promise<T>
-  /** Resolves when everything that was committed before is on disk. */
+  /**
+   * Resolves when everything that was committed before is on disk.
+   * @throws Refusal `temporarily_unavailable` where the disk does not take it
+   */
   sync(): Promise<void>
   close(): void
 }
@@ -20,6 +24,13 @@ export interface SqliteDisk {
  */
 export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
   let log: Promise<FileHandle> | null = null
+
+  /** The next one who waits opens it anew: what failed once may go well then. */
+  function forget(): void {
+    log?.then((file) => file.close()).catch(() => undefined)
+    log = null
+  }
+
   return {
     async unsynced(commit) {
       sqlite.pragma('synchronous = normal')
@@ -32,10 +43,14 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
     async sync() {
       if (sqlite.memory) return
       log ??= open(`${sqlite.name}-wal`, 'r+')
-      await (await log).datasync()
+      try {
+        await (await log).datasync()
+      } catch (cause) {
+        forget()
+        const refusal = new Refusal('temporarily_unavailable', 'The disk does not answer, try again in a moment')
+        throw Object.assign(refusal, { cause })
+      }
     },
-    close() {
-      void log?.then((file) => file.close())
-    },
+    close: forget,
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MINUTE_MS } from '../../server/domain/instant.js'
@@ -193,6 +194,24 @@ testBroken('A6: of a batch of heartbeats only that of the broken seller is refus
   assert.is(rows.length, HEALTHY)
   const at = clock.now() - MINUTE_MS
   await edit(`update runs set silent_since = ${at}, last_activity_at = ${at} where id = ${broken.runId}`)
+})
+
+testBroken('A5: what is refused about no seller fails the pass, and is told of no seller', async (scene) => {
+  const { database, clock, metering, healthy, elapse } = scene
+  const change = (statement: string) => sql.raw(statement).execute(database.db)
+  await elapse(30 * MINUTE_MS)
+  // A gap between the stamps, which cannot be closed.
+  clock.advance(20 * MINUTE_MS)
+  await change(
+    testsPostgres
+      ? 'alter table outages add constraint broken check (false) not valid'
+      : "create trigger broken before insert on outages begin select raise(abort, 'broken'); end",
+  )
+  const failure = await sweepOnce(metering, clock).catch((error: unknown) => error)
+  assert.match(String(failure), 'broken')
+  assert.not.match(String(failure), 'cannot be settled')
+  assert.equal(await deductions(scene, healthy), { '0': HEALTHY })
+  await change(testsPostgres ? 'alter table outages drop constraint broken' : 'drop trigger broken')
 })
 
 test.run()

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MIGRATIONS } from '../../migrations/index.js'
-import { SetupError } from '../../server/domain/errors.js'
+import { type Refusal, SetupError } from '../../server/domain/errors.js'
 import { type Db, openDatabase } from '../../server/store/database.js'
 import { isPostgres } from '../../server/store/dialect.js'
 import { heldRows } from '../../server/store/locks.js'
@@ -135,6 +135,11 @@ testOnEmpty(
       await committed
       const failing = transactFreely(db, () => Promise.reject(new Error('undone')))
       assert.is(await failing.catch(({ message }: Error) => message), 'undone')
+      prototype.datasync = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }))
+      const unsynced = transactFreely(db, (tx) => sql`insert into counter values (2)`.execute(tx))
+      assert.is(await unsynced.catch(({ code }: Refusal) => code), 'temporarily_unavailable')
+      prototype.datasync = datasync
+      await transactFreely(db, (tx) => sql`insert into counter values (3)`.execute(tx))
       assert.is(await synchronous(db), 2)
     } finally {
       prototype.datasync = datasync

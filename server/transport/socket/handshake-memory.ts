@@ -8,7 +8,7 @@ interface Response {
 
 /**
  * Lets go of the requests that connections began with, of a browser's headers above all: nobody asks for them once a socket
- * is accepted, and an idle connection is a fifth smaller without. It leans on what Engine.IO holds where; where that is another
+ * is accepted. It leans on what Engine.IO holds where; where that is another
  * day elsewhere, more memory is used and nothing else happens.
  * @returns what is to be called with each socket once it is served
  */

@@ -6,7 +6,7 @@ import { makeSeller } from '../../support/sellers.js'
 import { startServer } from '../../support/server.js'
 import { connect, disconnectAll } from '../../support/sockets.js'
 
-// An idle connection keeps nothing of the request that it began with: a browser's headers are a fifth of what it costs.
+// An idle connection keeps nothing of the request that it began with, such as a browser's headers.
 
 const server = await startServer()
 test.after(async () => {
