@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import jwt from 'jsonwebtoken'
 import type { Browser } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -144,9 +147,10 @@ async function tokenExpires(): Promise<void> {
   await context.route('**/dev/session', async (route) => {
     // The server's own answer, with a token that lives for seconds.
     const answer = await (await route.fetch()).json()
-    const { out } = await run(folder, ['token', '--seller', 'expires', '--ttl', '10s'])
-    made.push(out.trim())
-    await route.fulfill({ json: { ...answer, token: out.trim() } })
+    const secret = readFileSync(join(folder.path, 'dev-jwt-secret'), 'utf8').trim()
+    const token = jwt.sign({ sub: 'expires' }, secret, { expiresIn: '10s' })
+    made.push(token)
+    await route.fulfill({ json: { ...answer, token } })
   })
   const at = await visitIn(context, gate.url)
   await goLive(at, 'expires', 10)
