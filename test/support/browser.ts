@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -49,7 +50,7 @@ export async function launchPlainBrowser(): Promise<PlainBrowser> {
     '--remote-debugging-port=0',
     'about:blank',
   ]
-  const child = spawn(browserPath ?? '', args, { stdio: 'ignore' })
+  const child = spawn(browserPath ?? '', args, { stdio: 'ignore', detached: true })
   const portFile = join(profile, 'DevToolsActivePort')
   for (let i = 0; i < 200 && !existsSync(portFile); i += 1) await sleep(100)
   const [port] = readFileSync(portFile, 'utf8').split('\n')
@@ -60,11 +61,23 @@ export async function launchPlainBrowser(): Promise<PlainBrowser> {
     context,
     async close() {
       await browser.close()
-      child.kill()
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+      await endGroup(child)
+      // What a dying browser writes last may land between the emptying of its folder and the removal.
+      await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     },
   }
+}
+
+/** Ends a browser with its helper processes, which outlive it and go on writing into the profile. */
+async function endGroup(child: ChildProcess): Promise<void> {
+  const ended = child.exitCode !== null || child.signalCode !== null || once(child, 'exit')
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // Already gone, all of them.
+  }
+  await ended
 }
 
 /** Tests that need a browser; where there is none they are left out, which the runner says. */
