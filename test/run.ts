@@ -37,8 +37,11 @@ function testFiles(filters: readonly string[]): string[] {
     .sort((a, b) => Number(isInBrowser(b)) - Number(isInBrowser(a)) || (a < b ? -1 : 1))
 }
 
-/** Pages wait for real seconds, and should not beside what takes all of the machine: they come first. */
-const isInBrowser = (file: string): boolean => file.startsWith('seller-page/')
+/**
+ * Pages wait for real seconds, and should not beside what takes all of the machine: they come first. What fails there is
+ * told, and tried once more with the machine to itself, since a slow browser is nobody's money; nothing else gets a second try.
+ */
+const isInBrowser = (file: string): boolean => file.startsWith('seller-page/') || file === 'client-sdk/browser.test.ts'
 
 function runFile({ file, postgresUrl = '' }: Task): Promise<FileResult> {
   const child = fork(join(TEST_FOLDER, 'run-file.ts'), [join(TEST_FOLDER, file)], {
@@ -98,24 +101,39 @@ if (wantPostgres > 0) {
   }
 }
 const waiting = tasksOf(files, postgres?.url)
+const again: Task[] = []
 let passed = 0
 let failed = 0
 
+async function runAndTell(task: Task): Promise<FileResult> {
+  const startedAt = performance.now()
+  const result = await runFile(task)
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
+  const on = task.postgresUrl === undefined ? '' : ' on PostgreSQL'
+  console.log(`${result.failed > 0 ? 'FAIL' : 'ok  '} ${task.file}${on}  ${result.passed} passed  ${seconds} s`)
+  if (result.failed > 0) console.log(result.output)
+  return result
+}
+
+function addUp(result: FileResult): void {
+  passed += result.passed
+  failed += result.failed
+  for (const why of result.leftOut) leftOut.set(why, (leftOut.get(why) ?? 0) + 1)
+}
+
 async function work(): Promise<void> {
   for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
-    const startedAt = performance.now()
-    const result = await runFile(task)
-    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
-    passed += result.passed
-    failed += result.failed
-    for (const why of result.leftOut) leftOut.set(why, (leftOut.get(why) ?? 0) + 1)
-    const on = task.postgresUrl === undefined ? '' : ' on PostgreSQL'
-    console.log(`${result.failed > 0 ? 'FAIL' : 'ok  '} ${task.file}${on}  ${result.passed} passed  ${seconds} s`)
-    if (result.failed > 0) console.log(result.output)
+    const result = await runAndTell(task)
+    if (result.failed > 0 && isInBrowser(task.file)) again.push(task)
+    else addUp(result)
   }
 }
 
 await Promise.all(Array.from({ length: FILES_AT_ONCE }, work))
+for (const task of again) {
+  console.log(`again, alone: ${task.file}`)
+  addUp(await runAndTell(task))
+}
 await postgres?.stop()
 for (const [why, count] of leftOut) console.log(`left out: ${count} ${count === 1 ? 'test' : 'tests'}, since ${why}`)
 console.log(`${passed} passed, ${failed} failed`)
