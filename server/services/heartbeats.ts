@@ -12,11 +12,12 @@ import { lastRunOf, notLive, ownLivestream } from './livestreams.js'
 import type { Metering } from './metering.js'
 import { instantNow, type SharedClock } from './shared-clock.js'
 import type { ServerTimekeeper } from './timekeeper.js'
+import type { Waiter } from './waiter.js'
 
+/** The most livestreams that one statement takes: it holds the event loop. */
+const LARGEST_BATCH = 1_000
 /** A stamp that is older says that no server stamps; it must not get as old as a gap that is an outage. */
 const STAMP_IS_OLD_MS = 2 * SECOND_MS
-/** The most livestreams that one statement takes. */
-const LARGEST_BATCH = 1_000
 
 export interface Heartbeats {
   /**
@@ -24,6 +25,8 @@ export interface Heartbeats {
    * @throws Refusal `livestream_not_found`, `permission_denied`, `livestream_not_live`
    */
   record(livestreamId: string, by: Identity): Promise<HeartbeatAnswer>
+  /** The same, for who has very many of them. */
+  take(livestreamId: string, by: Identity, waiter: Waiter<HeartbeatAnswer>): void
   /** Resolves when everything recorded so far is answered. */
   drained(): Promise<void>
 }
@@ -37,14 +40,9 @@ export interface HeartbeatsParts {
   readonly onRecorded: (count: number) => void
 }
 
-interface Waiter {
-  readonly resolve: (answer: HeartbeatAnswer) => void
-  readonly reject: (error: unknown) => void
-}
-
 interface Pending extends Heartbeat {
   readonly by: Identity
-  readonly waiters: Waiter[]
+  readonly waiters: Waiter<HeartbeatAnswer>[]
 }
 
 /**
@@ -54,55 +52,66 @@ interface Pending extends Heartbeat {
  */
 export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded }: HeartbeatsParts): Heartbeats {
   let filling = new Map<string, Pending>()
+  /** Batches that are as large as one may be, the first to go first. */
+  const full: Map<string, Pending>[] = []
   let underWay: Promise<void> | null = null
   const alone = new Set<Promise<void>>()
 
-  function record(livestreamId: string, by: Identity): Promise<HeartbeatAnswer> {
-    return new Promise((resolve, reject) => {
-      // Twice in a batch is once in the statement, where an arbitrary one would win. Neither id can hold a space.
-      const key = `${keyOf(livestreamId, by.sub)} ${by.role}`
-      const pending = filling.get(key)
-      if (pending) pending.waiters.push({ resolve, reject })
-      else filling.set(key, { livestreamId, sellerId: by.sub, by, waiters: [{ resolve, reject }] })
-      underWay ??= new Promise<void>((done) => setImmediate(() => void flush().finally(done)))
-    })
+  const record = (livestreamId: string, by: Identity): Promise<HeartbeatAnswer> =>
+    new Promise((resolve, reject) => take(livestreamId, by, { resolve, reject }))
+
+  function take(livestreamId: string, by: Identity, waiter: Waiter<HeartbeatAnswer>): void {
+    const pending = filling.get(livestreamId)
+    if (pending?.sellerId === by.sub && pending.by.role === by.role) pending.waiters.push(waiter)
+    // A livestream is once in the statement; of two who speak of one, one is refused, whoever it is.
+    else if (pending || by.role !== 'seller')
+      follow(recordAlone({ livestreamId, sellerId: by.sub, by, waiters: [waiter] }))
+    else {
+      if (filling.size === LARGEST_BATCH) full.push(closeBatch())
+      filling.set(livestreamId, { livestreamId, sellerId: by.sub, by, waiters: [waiter] })
+      underWay ??= new Promise((done) => setImmediate(() => void flush().finally(done)))
+    }
+  }
+
+  function closeBatch(): Map<string, Pending> {
+    const batch = filling
+    filling = new Map()
+    return batch
   }
 
   async function flush(): Promise<void> {
     while (filling.size > 0) {
-      const all = [...filling.values()]
-      filling = new Map()
-      for (let from = 0; from < all.length; from += LARGEST_BATCH) await commit(all.slice(from, from + LARGEST_BATCH))
+      await commit(full.shift() ?? closeBatch())
       // Whatever arrived meanwhile waits in the event loop's queue: let it in before the next batch is closed.
       await new Promise((turn) => setImmediate(turn))
     }
     underWay = null
   }
 
-  async function commit(batch: Pending[]): Promise<void> {
-    const sellers = batch.filter(({ by }) => by.role === 'seller')
-    let recorded: Map<string, RecordedHeartbeat>
+  async function commit(batch: Map<string, Pending>): Promise<void> {
+    let rows: RecordedHeartbeat[]
     try {
-      const rows = await recordAll(sellers)
-      recorded = new Map(rows.map((row) => [keyOf(row.livestreamId, row.sellerId), row]))
+      rows = await recordAll([...batch.values()])
     } catch (error) {
       if (!isRefusedByRows(error)) {
-        for (const { waiters } of batch) for (const { reject } of waiters) reject(error)
+        for (const { waiters } of batch.values()) for (const waiter of waiters) waiter.reject(error)
         return
       }
       // Whose rows are broken is found by recording each of them alone; one after the other, since they may be many.
-      follow(recordOneByOne(batch))
+      follow(recordOneByOne([...batch.values()]))
       return
     }
     let count = 0
-    for (const pending of batch) {
-      const row = pending.by.role === 'seller' ? recorded.get(keyOf(pending.livestreamId, pending.sellerId)) : undefined
-      if (row) {
-        count += pending.waiters.length
-        acknowledge(pending, row)
-      } else follow(recordAlone(pending))
+    for (const row of rows) {
+      const pending = batch.get(row.livestreamId)
+      if (!pending) continue
+      batch.delete(row.livestreamId)
+      count += pending.waiters.length
+      acknowledge(pending, row)
     }
     onRecorded(count)
+    // Something of their run is due, or there is nothing to record.
+    for (const pending of batch.values()) follow(recordAlone(pending))
   }
 
   function follow(recording: Promise<void>): void {
@@ -133,7 +142,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       remaining_credits: row.balance,
       credits_consumed: row.creditsConsumed,
     }
-    for (const { resolve } of pending.waiters) resolve(answer)
+    for (const waiter of pending.waiters) waiter.resolve(answer)
   }
 
   async function recordOneByOne(batch: readonly Pending[]): Promise<void> {
@@ -145,9 +154,9 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       const { sellerId } = await ownLivestream(metering.db, livestreamId, by)
       const answer = await settleAndRecord(livestreamId, sellerId)
       onRecorded(waiters.length)
-      for (const { resolve } of waiters) resolve(answer)
+      for (const waiter of waiters) waiter.resolve(answer)
     } catch (error) {
-      for (const { reject } of waiters) reject(error)
+      for (const waiter of waiters) waiter.reject(error)
     }
   }
 
@@ -168,12 +177,9 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
 
   return {
     record,
+    take,
     async drained() {
       while (underWay !== null || alone.size > 0) await Promise.all([underWay, ...alone])
     },
   }
-}
-
-function keyOf(livestreamId: string, sellerId: string): string {
-  return `${livestreamId} ${sellerId}`
 }

@@ -29,64 +29,27 @@ export async function lockRunsOf(db: Db, heartbeats: readonly Heartbeat[]): Prom
 }
 
 /**
- * Records heartbeats, in one statement. Takes only those whose run is live, unwarned and not due (A7); the others are
- * missing from the answer. `due_at` stays: see `dueAt`.
+ * Records heartbeats, in one statement, where each livestream is once at most. Takes only those whose run is live, unwarned
+ * and not due (A7); the others are missing from the answer. `due_at` stays: see `dueAt`.
  */
 export async function recordHeartbeats(
   db: Db,
   heartbeats: readonly Heartbeat[],
   now: Instant,
 ): Promise<RecordedHeartbeat[]> {
-  const recorded: RecordedHeartbeat[] = []
-  for (const sellerOf of oncePerLivestream(heartbeats)) recorded.push(...(await recordOnce(db, sellerOf, now)))
-  return recorded
-}
-
-/**
- * The heartbeats as maps from livestream to seller: one map, but where two sellers speak of one livestream, since only
- * one of them can be its own, and must not lose its place to the other.
- */
-function oncePerLivestream(heartbeats: readonly Heartbeat[]): Map<string, string>[] {
-  const maps: Map<string, string>[] = []
-  for (const { livestreamId, sellerId } of heartbeats) {
-    let map = maps.find((one) => !one.has(livestreamId))
-    if (!map) {
-      map = new Map()
-      maps.push(map)
-    }
-    map.set(livestreamId, sellerId)
-  }
-  return maps
-}
-
-interface Row {
-  livestream_id: string
-  seller_id: string
-  id: number
-  credits_consumed: number
-  balance: number
-  last_activity_at: number
-}
-
-async function recordOnce(db: Db, sellerOf: ReadonlyMap<string, string>, now: Instant): Promise<RecordedHeartbeat[]> {
   // On SQLite an object: it reads keys and values as they are, where pairs would be parsed again for each column.
   const beats = isPostgres(db)
-    ? sql`unnest(${[...sellerOf.keys()]}::text[], ${[...sellerOf.values()]}::text[]) as beat(key, value)`
-    : sql`json_each(${JSON.stringify(Object.fromEntries(sellerOf))}) as beat`
-  const { rows } = await sql<Row>`
+    ? sql`unnest(${heartbeats.map(({ livestreamId }) => livestreamId)}::text[],
+        ${heartbeats.map(({ sellerId }) => sellerId)}::text[]) as beat(key, value)`
+    : sql`json_each(${JSON.stringify(Object.fromEntries(heartbeats.map(({ livestreamId, sellerId }) => [livestreamId, sellerId])))}) as beat`
+  const { rows } = await sql<RecordedHeartbeat>`
     update runs set last_activity_at = ${later(db, sql`last_activity_at`, sql`${now}`)},
       silent_since = ${later(db, sql`silent_since`, sql`${now}`)}
     from ${beats}
     where runs.livestream_id = beat.key and runs.seller_id = beat.value
       and runs.ended_at is null and runs.warned_at is null and runs.due_at > ${now}
-    returning livestream_id, seller_id, id, credits_consumed, last_activity_at,
+    returning livestream_id as "livestreamId", seller_id as "sellerId", id as "runId",
+      credits_consumed as "creditsConsumed", last_activity_at as "lastActivityAt",
       (select balance from credit_accounts where seller_id = runs.seller_id) as balance`.execute(db)
-  return rows.map((row) => ({
-    livestreamId: row.livestream_id,
-    sellerId: row.seller_id,
-    runId: row.id,
-    creditsConsumed: row.credits_consumed,
-    balance: row.balance,
-    lastActivityAt: row.last_activity_at,
-  }))
+  return rows
 }

@@ -1,15 +1,17 @@
 import type { Socket } from 'socket.io'
-import type { ErrorCode, ErrorDetails } from '../../../client-sdk/protocol/index.js'
+import { CLIENT_EVENTS, type ErrorCode, type ErrorDetails } from '../../../client-sdk/protocol/index.js'
 import type { Clock } from '../../clock.js'
 import { Refusal } from '../../domain/errors.js'
 import { toTimestamp } from '../../domain/instant.js'
 import type { Log } from '../../log.js'
 import type { Dispatch, Subscriber } from '../../services/dispatch.js'
 import type { Presence } from '../../services/presence.js'
+import type { Waiter } from '../../services/waiter.js'
 import type { Identity } from '../../tokens.js'
 import type { Services } from '../services.js'
-import { type Expiry, watchExpiry } from './expiry.js'
-import type { RequestHandler } from './requests.js'
+import { Expiry } from './expiry.js'
+import type { Requests } from './requests.js'
+import { Turns } from './turns.js'
 
 export interface SocketParts {
   readonly services: Services
@@ -20,107 +22,146 @@ export interface SocketParts {
   readonly corsOrigins: readonly string[]
 }
 
-/** One seller's authenticated socket. */
-export interface Connection {
-  readonly socket: Socket
-  identity: Identity
-  readonly expiry: Expiry
-  /** Null until the first successful `subscribe` (V3). */
-  subscriber: Subscriber | null
+/** What a graceful stop needs to know of all connections. */
+export interface Gate {
+  /** False once the server stops: what comes from then on is refused. */
+  isOpen(): boolean
+  /** Hears of every request, so that those under way can be waited for. */
+  began(): void
+  ended(): void
 }
+
+type Acknowledge = (answer: object) => void
 
 interface Failure extends ErrorDetails {
   error: string
   code: ErrorCode
 }
 
-/** What a graceful stop needs to know of all connections. */
-export interface Gate {
-  /** False once the server stops: what comes from then on is refused. */
-  isOpen(): boolean
-  /** Hears of every request, so that those under way can be waited for. */
-  track(request: Promise<void>): void
-}
+/** One seller's authenticated socket, served until it disconnects. A class, for there are many of them. */
+export class Connection {
+  readonly expiry: Expiry
+  /** Null until the first successful `subscribe` (V3). */
+  subscriber: Subscriber | null = null
+  readonly #turns = new Turns()
 
-/** Serves a socket until it disconnects. */
-export function serveConnection(
-  socket: Socket,
-  identity: Identity,
-  { clock, dispatch, presence, log }: SocketParts,
-  handlers: ReadonlyMap<string, RequestHandler>,
-  gate: Gate,
-): void {
-  const expiry = watchExpiry(clock, identity.expiresAt, {
-    expiring: (expiresAt) => socket.emit('token_expiring', { expires_at: toTimestamp(expiresAt) }),
-    expired: disconnectExpired,
-  })
-  const connection: Connection = { socket, identity, expiry, subscriber: null }
-  // Everything is done in the order in which it was sent; only pings do not wait for each other.
-  let changes: Promise<unknown> = Promise.resolve()
-  let changing = 0
-  const pings = new Set<Promise<object>>()
-
-  function disconnectExpired(): void {
-    socket.emit('request_error', { event: 'connection', error: 'The token has expired', code: 'token_expired' })
-    socket.disconnect(true)
+  constructor(
+    readonly socket: Socket,
+    public identity: Identity,
+    readonly parts: SocketParts,
+    readonly requests: Requests,
+    readonly gate: Gate,
+  ) {
+    this.expiry = new Expiry(parts.clock, identity.expiresAt, this)
+    parts.presence.joined(identity.sub)
+    parts.log.debug({ seller: identity.sub, socket: socket.id }, 'socket connected')
+    // Nothing listens behind this, which is why it never goes on.
+    socket.use((packet) => this.#hear(packet))
+    socket.once('disconnect', (reason) => this.#left(reason))
   }
 
-  async function answer(event: string, payloads: readonly unknown[]): Promise<object> {
-    if (!gate.isOpen()) throw new Refusal('server_draining', 'The server is stopping; connect again in a moment')
-    const handler = handlers.get(event)
-    if (!handler) {
-      const known = [...handlers.keys()].join(', ')
+  /** P2: said a while before. */
+  expiring(expiresAt: number): void {
+    this.socket.emit('token_expiring', { expires_at: toTimestamp(expiresAt) })
+  }
+
+  expired(): void {
+    this.refused('connection', null, new Refusal('token_expired', 'The token has expired'))
+    this.socket.disconnect(true)
+  }
+
+  /** Answers a request that failed: its acknowledgement where it asked for one, or else an event of its own. */
+  refused(event: string, ack: Acknowledge | null, error: unknown): void {
+    const failure = this.#describe(event, error)
+    if (ack) ack({ ok: false, ...failure })
+    else this.socket.emit('request_error', { event, ...failure })
+  }
+
+  pingEnded(): void {
+    this.#turns.pingEnded()
+    this.gate.ended()
+  }
+
+  #hear([event, ...args]: unknown[]): void {
+    const name = String(event)
+    const ack = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : null
+    try {
+      this.#admit(name, args.length)
+    } catch (error) {
+      this.refused(name, ack, error)
+      return
+    }
+    const [payload] = args
+    const change = this.requests.changes.get(name)
+    this.gate.began()
+    if (change) void this.#change(name, () => change(this, payload), ack)
+    else this.#turns.ping(() => this.#ping(payload, ack))
+  }
+
+  /** @throws Refusal where nothing can be done for a request now, whatever it holds */
+  #admit(event: string, payloads: number): void {
+    if (!this.gate.isOpen()) throw new Refusal('server_draining', 'The server is stopping; connect again in a moment')
+    if (event !== 'ping' && !this.requests.changes.has(event)) {
+      const known = CLIENT_EVENTS.join(', ')
       throw new Refusal('unknown_event', `There is no event of this name; a client sends ${known}`)
     }
     // A timer can be late, or the wall clock set: an expired token asks for nothing but its renewal.
-    if (event !== 'renew' && connection.identity.expiresAt <= clock.wallNow()) {
+    if (event !== 'renew' && this.identity.expiresAt <= this.parts.clock.wallNow()) {
       throw new Refusal('token_expired', 'The token has expired')
     }
-    if (payloads.length > 1) throw new Refusal('invalid_request', 'An event carries one payload')
-    const [payload] = payloads
-    if (event === 'ping') {
-      const mine = changing > 0 ? changes.then(() => handler(connection, payload)) : handler(connection, payload)
-      const done = (): boolean => pings.delete(mine)
-      pings.add(mine)
-      mine.then(done, done)
-      return mine
-    }
-    changing += 1
-    const mine = Promise.all([changes, Promise.allSettled(pings)])
-      .then(() => handler(connection, payload))
-      .finally(() => {
-        changing -= 1
-      })
-    changes = mine.catch(() => undefined)
-    return mine
+    if (payloads > 1) throw new Refusal('invalid_request', 'An event carries one payload')
   }
 
-  async function serve(event: string, args: unknown[]): Promise<void> {
-    const last = args.at(-1)
-    const ack = typeof last === 'function' ? (last as (answer: object) => void) : null
+  #ping(payload: unknown, ack: Acknowledge | null): void {
+    const reply = new PingReply(this, ack)
     try {
-      const reply = await answer(event, ack ? args.slice(0, -1) : args)
-      ack?.({ ok: true, ...reply })
+      this.requests.ping(this, payload, reply)
     } catch (error) {
-      const failure = describe(error, event)
-      if (ack) ack({ ok: false, ...failure })
-      else socket.emit('request_error', { event, ...failure })
+      reply.reject(error)
     }
   }
 
-  function describe(error: unknown, event: string): Failure {
+  async #change(event: string, work: () => Promise<object>, ack: Acknowledge | null): Promise<void> {
+    try {
+      const answer = await this.#turns.change(work)
+      ack?.({ ok: true, ...answer })
+    } catch (error) {
+      this.refused(event, ack, error)
+    } finally {
+      this.gate.ended()
+    }
+  }
+
+  #describe(event: string, error: unknown): Failure {
     if (error instanceof Refusal) return { error: error.message, code: error.code, ...error.details }
-    log.error({ err: error, seller: identity.sub, event }, 'socket request failed')
+    this.parts.log.error({ err: error, seller: this.identity.sub, event }, 'socket request failed')
     return { error: 'Something went wrong here; it was logged', code: 'internal_error' }
   }
 
-  presence.joined(identity.sub)
-  log.debug({ seller: identity.sub, socket: socket.id }, 'socket connected')
-  socket.onAny((event: string, ...args: unknown[]) => gate.track(serve(event, args)))
-  socket.on('disconnect', (reason) => {
-    expiry.stop()
-    if (connection.subscriber) dispatch.leave(identity.sub, connection.subscriber)
-    presence.left(identity.sub)
-    log.debug({ seller: identity.sub, socket: socket.id, reason }, 'socket disconnected')
-  })
+  #left(reason: string): void {
+    const { dispatch, presence, log } = this.parts
+    const { sub } = this.identity
+    this.expiry.stop()
+    if (this.subscriber) dispatch.leave(sub, this.subscriber)
+    presence.left(sub)
+    log.debug({ seller: sub, socket: this.socket.id, reason }, 'socket disconnected')
+  }
+}
+
+/** All that is kept for a ping while it is under way. */
+class PingReply implements Waiter<object> {
+  constructor(
+    readonly connection: Connection,
+    readonly ack: Acknowledge | null,
+  ) {}
+
+  resolve(answer: object): void {
+    this.ack?.({ ok: true, ...answer })
+    this.connection.pingEnded()
+  }
+
+  reject(error: unknown): void {
+    this.connection.refused('ping', this.ack, error)
+    this.connection.pingEnded()
+  }
 }

@@ -7,34 +7,40 @@ const NOTICE_MS = MINUTE_MS
 /** The longest timer that Node can hold; past it, one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-export interface Expiry {
-  /** Starts anew for a renewed token. */
-  renew(expiresAt: Instant): void
-  stop(): void
+interface Hearer {
+  expiring(expiresAt: Instant): void
+  expired(): void
 }
 
 /** Watches a token on an open connection (P2): says when it is about to expire, and when it has. Goes by the wall clock. */
-export function watchExpiry(
-  clock: Clock,
-  firstExpiry: Instant,
-  hear: { expiring: (expiresAt: Instant) => void; expired: () => void },
-): Expiry {
-  let timer: NodeJS.Timeout | undefined
+export class Expiry {
+  readonly #clock: Clock
+  readonly #hearer: Hearer
+  #timer: NodeJS.Timeout | undefined
 
-  function at(instant: Instant, then: () => void): void {
-    const inMs = Math.max(0, instant - clock.wallNow())
-    timer = inMs > LONGEST_TIMER_MS ? setTimeout(at, LONGEST_TIMER_MS, instant, then) : setTimeout(then, inMs)
+  constructor(clock: Clock, expiresAt: Instant, hearer: Hearer) {
+    this.#clock = clock
+    this.#hearer = hearer
+    this.renew(expiresAt)
   }
 
-  function watch(expiresAt: Instant): void {
-    clearTimeout(timer)
-    const leftMs = expiresAt - clock.wallNow()
-    at(expiresAt - Math.min(NOTICE_MS, leftMs / 2), () => {
-      hear.expiring(expiresAt)
-      at(expiresAt, hear.expired)
+  /** Starts anew for a renewed token. */
+  renew(expiresAt: Instant): void {
+    clearTimeout(this.#timer)
+    const leftMs = expiresAt - this.#clock.wallNow()
+    this.#at(expiresAt - Math.min(NOTICE_MS, leftMs / 2), () => {
+      this.#hearer.expiring(expiresAt)
+      this.#at(expiresAt, () => this.#hearer.expired())
     })
   }
 
-  watch(firstExpiry)
-  return { renew: watch, stop: () => clearTimeout(timer) }
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #at(instant: Instant, then: () => void): void {
+    const inMs = Math.max(0, instant - this.#clock.wallNow())
+    this.#timer =
+      inMs > LONGEST_TIMER_MS ? setTimeout(() => this.#at(instant, then), LONGEST_TIMER_MS) : setTimeout(then, inMs)
+  }
 }

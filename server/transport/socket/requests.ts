@@ -1,30 +1,35 @@
 import { Refusal } from '../../domain/errors.js'
 import { toTimestamp } from '../../domain/instant.js'
 import type { Subscriber } from '../../services/dispatch.js'
+import type { Waiter } from '../../services/waiter.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
 import type { Connection, SocketParts } from './connection.js'
 import { livestreamRequest, renewRequest, startRequest, subscribeRequest } from './schemas.js'
 
 /** Answers one client event: parse, call, reply. Throws a Refusal. */
-export type RequestHandler = (connection: Connection, payload: unknown) => Promise<object>
+type ChangeHandler = (connection: Connection, payload: unknown) => Promise<object>
 
-/** Every event that a client may send (P3). */
-export function requestHandlers({ services, dispatch }: SocketParts): ReadonlyMap<string, RequestHandler> {
+/** What a client may send (P3). */
+export interface Requests {
+  /** Throws a Refusal where it asks for nothing that can be asked; else the waiter hears of it. */
+  ping(connection: Connection, payload: unknown, waiter: Waiter<object>): void
+  /** All the others, by their names. */
+  readonly changes: ReadonlyMap<string, ChangeHandler>
+}
+
+export function createRequests({ services, dispatch }: SocketParts): Requests {
   const { livestreams, heartbeats, snapshots, tokens } = services
 
-  const ping: RequestHandler = async ({ identity }, payload) =>
-    heartbeats.record(parse(livestreamRequest, payload).livestream_id, identity)
-
-  const start: RequestHandler = async ({ identity }, payload) => {
+  const start: ChangeHandler = async ({ identity }, payload) => {
     const { livestream_id, time_scale } = parse(startRequest, payload)
     return livestreams.start(livestream_id, identity, time_scale)
   }
 
-  const end: RequestHandler = async ({ identity }, payload) =>
+  const end: ChangeHandler = async ({ identity }, payload) =>
     livestreams.end(parse(livestreamRequest, payload).livestream_id, identity)
 
-  const subscribe: RequestHandler = async (connection, payload) => {
+  const subscribe: ChangeHandler = async (connection, payload) => {
     const { livestream_id, after } = parse(subscribeRequest, payload)
     const { identity } = connection
     const first = await snapshots.snapshot(livestream_id, identity, after)
@@ -45,7 +50,7 @@ export function requestHandlers({ services, dispatch }: SocketParts): ReadonlyMa
     return snapshot
   }
 
-  const renew: RequestHandler = async (connection, payload) => {
+  const renew: ChangeHandler = async (connection, payload) => {
     const { token } = parse(renewRequest, payload)
     const renewed: Identity = await tokens.verify(token)
     const { sub, role } = connection.identity
@@ -57,5 +62,10 @@ export function requestHandlers({ services, dispatch }: SocketParts): ReadonlyMa
     return { expires_at: toTimestamp(renewed.expiresAt) }
   }
 
-  return new Map(Object.entries({ subscribe, ping, start, end, renew }))
+  return {
+    ping({ identity }, payload, waiter) {
+      heartbeats.take(parse(livestreamRequest, payload).livestream_id, identity, waiter)
+    },
+    changes: new Map(Object.entries({ subscribe, start, end, renew })),
+  }
 }

@@ -6,12 +6,12 @@ import { permissionDenied, Refusal } from '../../domain/errors.js'
 import { SECOND_MS } from '../../domain/instant.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
-import { type Gate, type SocketParts, serveConnection } from './connection.js'
+import { Connection, type Gate, type SocketParts } from './connection.js'
 import { forgetHandshakes } from './handshake-memory.js'
 import type { Nodes } from './nodes.js'
 import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
-import { requestHandlers } from './requests.js'
+import { createRequests } from './requests.js'
 import { handshakeAuth } from './schemas.js'
 
 const LARGEST_PAYLOAD_BYTES = 16 * 1024
@@ -33,8 +33,9 @@ export interface SocketServer {
 /** The socket door: one namespace, a token in the handshake, the events of SPEC.md's sections P and S. */
 export function createSocketServer(http: HttpServer, parts: SocketParts, { adapter }: Nodes): SocketServer {
   const { services, corsOrigins, log } = parts
-  const underWay = new Set<Promise<void>>()
   let draining = false
+  let underWay = 0
+  let whenAllEnded: (() => void) | null = null
   const io = new Server<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, { identity: Identity }>(http, {
     serveClient: false,
     ...(adapter && { adapter }),
@@ -70,19 +71,22 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
     )
   })
 
-  const handlers = requestHandlers(parts)
+  const requests = createRequests(parts)
   const nudges = createNudges(io, parts.dispatch, log)
   const gate: Gate = {
     isOpen: () => !draining,
-    track(request) {
-      underWay.add(request)
-      void request.then(() => underWay.delete(request))
+    began() {
+      underWay += 1
+    },
+    ended() {
+      underWay -= 1
+      if (underWay === 0) whenAllEnded?.()
     },
   }
   const forgetHandshake = forgetHandshakes(io)
   io.on('connection', (socket) => {
     forgetHandshake(socket)
-    serveConnection(socket, socket.data.identity, parts, handlers, gate)
+    new Connection(socket, socket.data.identity, parts, requests, gate)
   })
 
   return {
@@ -93,7 +97,11 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
         const reconnectAfterMs = Math.round(500 + Math.random() * RECONNECT_SPREAD_MS)
         socket.emit('server_draining', { reconnect_after_ms: reconnectAfterMs })
       }
-      await Promise.all(underWay)
+      if (underWay > 0) {
+        await new Promise<void>((resolve) => {
+          whenAllEnded = resolve
+        })
+      }
     },
     async close() {
       // Engine.IO's own closing drops what is not sent yet, and so would the last answers be (A6).
