@@ -6,7 +6,7 @@ import type { Log } from '../log.js'
 import { type Heartbeat, lockRunsOf, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
 import { isRefusedByRows } from '../store/refused-rows.js'
 import { lastStamp } from '../store/stamps.js'
-import { transactFreely } from '../store/transact.js'
+import { type Committed, commitFreely } from '../store/transact.js'
 import type { Identity } from '../tokens.js'
 import { lastRunOf, notLive, ownLivestream } from './livestreams.js'
 import type { Metering } from './metering.js'
@@ -16,6 +16,8 @@ import type { Waiter } from './waiter.js'
 
 /** The most livestreams that one statement takes: it holds the event loop. */
 const LARGEST_BATCH = 1_000
+/** The most batches that wait for the disk at once: while one does, the next can be written. */
+const MOST_ON_THEIR_WAY = 2
 /** A stamp that is older says that no server stamps; it must not get as old as a gap that is an outage. */
 const STAMP_IS_OLD_MS = 2 * SECOND_MS
 
@@ -55,6 +57,8 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   /** Batches that are as large as one may be, the first to go first. */
   const full: Map<string, Pending>[] = []
   let underWay: Promise<void> | null = null
+  /** Batches that are written, and wait for the disk. */
+  const onTheirWay = new Set<Promise<void>>()
   const alone = new Set<Promise<void>>()
 
   const record = (livestreamId: string, by: Identity): Promise<HeartbeatAnswer> =>
@@ -81,26 +85,33 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
 
   async function flush(): Promise<void> {
     while (filling.size > 0) {
-      await commit(full.shift() ?? closeBatch())
+      await write(full.shift() ?? closeBatch())
+      if (onTheirWay.size === MOST_ON_THEIR_WAY) await Promise.race(onTheirWay)
       // Whatever arrived meanwhile waits in the event loop's queue: let it in before the next batch is closed.
       await new Promise((turn) => setImmediate(turn))
     }
     underWay = null
   }
 
-  async function commit(batch: Map<string, Pending>): Promise<void> {
-    let rows: RecordedHeartbeat[]
+  /** Resolves when the next batch can be written. */
+  async function write(batch: Map<string, Pending>): Promise<void> {
+    const heartbeats = [...batch.values()]
     try {
-      rows = await recordAll([...batch.values()])
+      const { value, onDisk } = await recordAll(heartbeats)
+      const answered = onDisk.then(
+        () => answer(batch, value),
+        (error) => refuse(heartbeats, error),
+      )
+      onTheirWay.add(answered)
+      void answered.finally(() => onTheirWay.delete(answered))
     } catch (error) {
-      if (!isRefusedByRows(error)) {
-        for (const { waiters } of batch.values()) for (const waiter of waiters) waiter.reject(error)
-        return
-      }
       // Whose rows are broken is found by recording each of them alone; one after the other, since they may be many.
-      follow(recordOneByOne([...batch.values()]))
-      return
+      if (isRefusedByRows(error)) follow(recordOneByOne(heartbeats))
+      else refuse(heartbeats, error)
     }
+  }
+
+  function answer(batch: Map<string, Pending>, rows: readonly RecordedHeartbeat[]): void {
     let count = 0
     for (const row of rows) {
       const pending = batch.get(row.livestreamId)
@@ -114,22 +125,26 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     for (const pending of batch.values()) follow(recordAlone(pending))
   }
 
+  function refuse(heartbeats: readonly Pending[], error: unknown): void {
+    for (const { waiters } of heartbeats) for (const waiter of waiters) waiter.reject(error)
+  }
+
   function follow(recording: Promise<void>): void {
     alone.add(recording)
     void recording.finally(() => alone.delete(recording))
   }
 
   /** A batch settles nothing, so it needs no stamp of its own; but where the last is old, the gap is closed first (A5). */
-  async function recordAll(heartbeats: readonly Heartbeat[]): Promise<RecordedHeartbeat[]> {
+  async function recordAll(heartbeats: readonly Heartbeat[]): Promise<Committed<RecordedHeartbeat[]>> {
     for (;;) {
-      const rows = await transactFreely(metering.db, async (tx) => {
+      const { value, onDisk } = await commitFreely(metering.db, async (tx) => {
         await lockRunsOf(tx, heartbeats)
         const wall = await instantNow(tx, clock)
         const last = (await lastStamp(tx)) ?? 0
         if (wall - last > STAMP_IS_OLD_MS) return null
         return recordHeartbeats(tx, heartbeats, Math.max(wall, last))
       })
-      if (rows) return rows
+      if (value !== null) return { value, onDisk }
       await timekeeper.stamp(metering.db)
     }
   }
@@ -179,7 +194,9 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     record,
     take,
     async drained() {
-      while (underWay !== null || alone.size > 0) await Promise.all([underWay, ...alone])
+      while (underWay !== null || onTheirWay.size > 0 || alone.size > 0) {
+        await Promise.all([underWay, ...onTheirWay, ...alone])
+      }
     },
   }
 }

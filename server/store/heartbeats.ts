@@ -37,11 +37,10 @@ export async function recordHeartbeats(
   heartbeats: readonly Heartbeat[],
   now: Instant,
 ): Promise<RecordedHeartbeat[]> {
-  // On SQLite an object: it reads keys and values as they are, where pairs would be parsed again for each column.
   const beats = isPostgres(db)
     ? sql`unnest(${heartbeats.map(({ livestreamId }) => livestreamId)}::text[],
         ${heartbeats.map(({ sellerId }) => sellerId)}::text[]) as beat(key, value)`
-    : sql`json_each(${JSON.stringify(Object.fromEntries(heartbeats.map(({ livestreamId, sellerId }) => [livestreamId, sellerId])))}) as beat`
+    : sql`json_each(${jsonObject(heartbeats)}) as beat`
   const { rows } = await sql<RecordedHeartbeat>`
     update runs set last_activity_at = ${later(db, sql`last_activity_at`, sql`${now}`)},
       silent_since = ${later(db, sql`silent_since`, sql`${now}`)}
@@ -52,4 +51,15 @@ export async function recordHeartbeats(
       credits_consumed as "creditsConsumed", last_activity_at as "lastActivityAt",
       (select balance from credit_accounts where seller_id = runs.seller_id) as balance`.execute(db)
   return rows
+}
+
+/**
+ * One JSON object, from livestream to seller: SQLite reads its keys and values as they are, where pairs would be parsed again
+ * for each column. Written out, since an object of a thousand keys that are used once costs more than the statement.
+ */
+function jsonObject(heartbeats: readonly Heartbeat[]): string {
+  const members = heartbeats.map(
+    ({ livestreamId, sellerId }) => `${JSON.stringify(livestreamId)}:${JSON.stringify(sellerId)}`,
+  )
+  return `{${members.join()}}`
 }

@@ -16,7 +16,7 @@ const CHECKPOINT_PAGES = 4_000
 
 /**
  * Opens the SQLite database in `file` and makes it, and its folder, where they are missing.
- * Every commit is on disk when it returns (WAL with synchronous=FULL, A6); for `transactFreely` see there.
+ * Every commit is on disk when it returns (WAL with synchronous=FULL, A6); for `commitFreely` see there.
  * @param file a path, or `:memory:`
  * @throws SetupError when it cannot be opened or written
  */

@@ -34,17 +34,28 @@ export async function transact<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise
   }
 }
 
+/** What a transaction did that others see by now, and that may not be on disk yet. */
+export interface Committed<T> {
+  readonly value: T
+  /** Resolves once it is; rejects with a Refusal `temporarily_unavailable` where the disk does not take it. */
+  readonly onDisk: Promise<void>
+}
+
 /**
- * The same, and as surely on disk when it resolves; but on SQLite, where a commit holds the event loop until the disk has it,
- * the disk is waited for beside the event loop. For what comes often, and by hundreds.
+ * Like `transact`; but on SQLite, where a commit holds the event loop until the disk has it, the disk is waited for beside the
+ * event loop. For what comes often, and by hundreds.
  */
-export async function transactFreely<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+export async function commitFreely<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<Committed<T>> {
   const { adapter } = db.getExecutor()
-  if (!(adapter instanceof TransactionalSqliteAdapter)) return transact(db, work)
+  if (!(adapter instanceof TransactionalSqliteAdapter)) {
+    return { value: await transact(db, work), onDisk: Promise.resolve() }
+  }
   const { disk } = adapter
   const value = await db.connection().execute((alone) => disk.unsynced(() => transact(alone, work)))
-  await disk.sync()
-  return value
+  const onDisk = disk.sync()
+  // Whoever waits for it may do so later, or, where nothing was written, not at all.
+  onDisk.catch(() => undefined)
+  return { value, onDisk }
 }
 
 /** Reads in one transaction, so that all of it is of one instant (V3), and holds nobody up. */

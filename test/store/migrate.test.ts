@@ -8,7 +8,7 @@ import { type Db, openDatabase } from '../../server/store/database.js'
 import { isPostgres } from '../../server/store/dialect.js'
 import { heldRows } from '../../server/store/locks.js'
 import { migrate, misfitOf } from '../../server/store/migrate.js'
-import { transact, transactFreely } from '../../server/store/transact.js'
+import { commitFreely, transact } from '../../server/store/transact.js'
 import { type FreshDatabase, freshDatabase } from '../support/fresh-database.js'
 import { runCli } from '../support/second-process.js'
 
@@ -120,10 +120,11 @@ testOnEmpty(
     }
     try {
       let resolved = false
-      const committed = transactFreely(db, async (tx) => {
+      const { onDisk } = await commitFreely(db, async (tx) => {
         assert.is(await synchronous(tx), 1)
         await sql`insert into counter values (1)`.execute(tx)
-      }).then(() => {
+      })
+      const committed = onDisk.then(() => {
         resolved = true
       })
       assert.is(await transact(db, synchronous), 2)
@@ -133,13 +134,14 @@ testOnEmpty(
       assert.is(resolved, false)
       openGate()
       await committed
-      const failing = transactFreely(db, () => Promise.reject(new Error('undone')))
+      const failing = commitFreely(db, () => Promise.reject(new Error('undone')))
       assert.is(await failing.catch(({ message }: Error) => message), 'undone')
       prototype.datasync = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }))
-      const unsynced = transactFreely(db, (tx) => sql`insert into counter values (2)`.execute(tx))
-      assert.is(await unsynced.catch(({ code }: Refusal) => code), 'temporarily_unavailable')
+      const unsynced = await commitFreely(db, (tx) => sql`insert into counter values (2)`.execute(tx))
+      assert.is(await unsynced.onDisk.catch(({ code }: Refusal) => code), 'temporarily_unavailable')
       prototype.datasync = datasync
-      await transactFreely(db, (tx) => sql`insert into counter values (3)`.execute(tx))
+      const synced = await commitFreely(db, (tx) => sql`insert into counter values (3)`.execute(tx))
+      await synced.onDisk
       assert.is(await synchronous(db), 2)
     } finally {
       prototype.datasync = datasync

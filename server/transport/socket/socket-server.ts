@@ -11,6 +11,7 @@ import { forgetHandshakes } from './handshake-memory.js'
 import type { Nodes } from './nodes.js'
 import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
+import { sendReadyFrames } from './ready-frames.js'
 import { createRequests } from './requests.js'
 import { handshakeAuth } from './schemas.js'
 
@@ -86,6 +87,7 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
   const forgetHandshake = forgetHandshakes(io)
   io.on('connection', (socket) => {
     forgetHandshake(socket)
+    sendReadyFrames(socket)
     new Connection(socket, socket.data.identity, parts, requests, gate)
   })
 

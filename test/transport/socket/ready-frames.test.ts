@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { WebSocket, WebSocketServer } from 'ws'
+import { frameOf } from '../../../server/transport/socket/ready-frames.js'
+import { makeSeller } from '../../support/sellers.js'
+import { startServer } from '../../support/server.js'
+import { connect, disconnectAll } from '../../support/sockets.js'
+
+test('RFC 6455: ready frames of every length and alphabet are read as they were written', async () => {
+  const http = createServer().listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  const server = new WebSocketServer({ server: http })
+  const texts = [
+    '',
+    'a',
+    'ä€😀',
+    'x'.repeat(124),
+    'x'.repeat(125),
+    'é'.repeat(63),
+    'x'.repeat(65_534),
+    'x'.repeat(65_535),
+  ]
+  server.on('connection', (_socket, { socket }) => {
+    for (const text of texts) socket.write(frameOf(text))
+  })
+  const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`)
+  const heard: string[] = []
+  client.on('message', (data, isBinary) => heard.push(`${isBinary}${data}`))
+  while (heard.length < texts.length) await once(client, 'message')
+  assert.equal(
+    heard,
+    texts.map((text) => `false4${text}`),
+  )
+  client.terminate()
+  server.close()
+  http.close()
+})
+
+test('Engine.IO takes a ready frame, and ws writes it in one piece', async () => {
+  const { Sender } = createRequire(createRequire(import.meta.url).resolve('engine.io'))('ws') as {
+    Sender: { prototype: { sendFrame: (list: Buffer[], done?: () => void) => void } }
+  }
+  const { sendFrame } = Sender.prototype
+  const pieces: string[][] = []
+  Sender.prototype.sendFrame = function (list, done) {
+    pieces.push(list.map((piece) => `${piece}`))
+    sendFrame.call(this, list, done)
+  }
+  try {
+    const server = await startServer()
+    const socket = await connect(server.url, (await makeSeller(server)).token, { transports: ['websocket'] })
+    assert.is((await socket.ask('nonsense')).code, 'unknown_event')
+    const answers = pieces.filter((list) => list.some((piece) => piece.includes('unknown_event')))
+    assert.equal(
+      answers.map((list) => list.length),
+      [1],
+    )
+    disconnectAll()
+    await server.app.stop()
+  } finally {
+    Sender.prototype.sendFrame = sendFrame
+  }
+})
+
+test.run()
