@@ -1,16 +1,19 @@
+import type { RequestListener } from 'node:http'
 import cors from 'cors'
-import express, { type Express } from 'express'
-import helmet from 'helmet'
+import express from 'express'
 import type { Log } from '../../log.js'
 import type { Services } from '../services.js'
+import { ignoredBody } from './body.js'
 import { creditRoutes } from './credits.js'
 import { developmentRoutes } from './development.js'
 import { errorHandler, routeNotFound } from './errors.js'
+import { heartbeatsFirst } from './heartbeat-door.js'
 import { authenticate, limitSellers } from './identity.js'
 import { legacyRoutes } from './legacy.js'
 import { livestreamRoutes } from './livestreams.js'
 import { operationRoutes } from './operations.js'
 import { pageFiles } from './page.js'
+import { securityHeaders } from './security-headers.js'
 
 export interface RestParts {
   readonly corsOrigins: readonly string[]
@@ -20,22 +23,9 @@ export interface RestParts {
 }
 
 /** The HTTP door: every route of SPEC.md's sections H and N. */
-export function createRest(services: Services, { corsOrigins, development, log }: RestParts): Express {
-  const app = express()
-  app.set('etag', false)
-  app.set('query parser', 'simple')
-  // Plain HTTP on a machine's own network is fine; whoever adds TLS in front redirects there.
-  app.use(
-    helmet({
-      contentSecurityPolicy: { directives: { 'upgrade-insecure-requests': null } },
-      strictTransportSecurity: false,
-    }),
-  )
-  app.use(operationRoutes(services))
-  app.use(pageFiles())
-  if (development) app.use('/dev', developmentRoutes(services))
-  app.use(
-    '/api',
+export function createRest(services: Services, { corsOrigins, development, log }: RestParts): RequestListener {
+  const headers = securityHeaders()
+  const beforeApi = [
     cors({
       origin: [...corsOrigins],
       allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key'],
@@ -44,12 +34,23 @@ export function createRest(services: Services, { corsOrigins, development, log }
     }),
     authenticate(services.tokens),
     limitSellers(),
-  )
+  ]
+  const refuse = errorHandler(log)
+
+  const app = express()
+  app.set('etag', false)
+  app.set('query parser', 'simple')
+  app.disable('x-powered-by')
+  app.use(headers)
+  app.use(operationRoutes(services))
+  app.use(pageFiles())
+  if (development) app.use('/dev', developmentRoutes(services))
+  app.use('/api', ...beforeApi)
   // The old server had its routes under a double prefix too.
   app.use('/api/livestreams/livestreams', legacyRoutes(services))
   app.use('/api/livestreams', legacyRoutes(services), livestreamRoutes(services))
   app.use('/api', creditRoutes(services))
   app.use(routeNotFound)
-  app.use(errorHandler(log))
-  return app
+  app.use(refuse)
+  return heartbeatsFirst(services, { app, before: [headers, ...beforeApi, ignoredBody], refuse })
 }
