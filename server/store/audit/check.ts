@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { LAST_INSTANT, toTimestamp } from '../../domain/instant.js'
 import type { Db } from '../database.js'
+import { isPostgres } from '../dialect.js'
 import { type Part, type Words, wordsOf } from './words.js'
 
 export interface Breach {
@@ -45,7 +46,10 @@ export function check<Row>(rule: string, promise: string, breaches: Query<Row>, 
   }
 
   async function findBreaches(tx: Db, query: RawBuilder<Row>): Promise<Breach[]> {
-    const { rows } = await sql<Row>`select * from (${query}) as breach limit ${sql.lit(MOST_SHOWN + 1)}`.execute(tx)
+    // Most of the time there is none, so PostgreSQL must not plan for finding the first ones soon.
+    const asAWhole = isPostgres(tx) ? sql`materialized` : sql``
+    const { rows } = await sql<Row>`
+      with breach as ${asAWhole} (${query}) select * from breach limit ${sql.lit(MOST_SHOWN + 1)}`.execute(tx)
     const told = rows.slice(0, MOST_SHOWN).map((row) => ({ rule, text: text(row) }))
     if (rows.length <= MOST_SHOWN) return told
     const counted = await sql<{ found: number }>`select count(*) as found from (${query}) as breach`.execute(tx)
