@@ -3,13 +3,12 @@ import { type Breach, type Check, findInScan, type Scan } from './audit/check.js
 import { CORRECTIONS } from './audit/corrections.js'
 import { ENDS } from './audit/ends.js'
 import { ENTRIES, ENTRIES_IN_ORDER } from './audit/entries.js'
-import { EVENTS_OF_ACCOUNTS, EVENTS_ONE_BY_ONE } from './audit/events.js'
+import { EVENTS_OF_ACCOUNTS, TOLD } from './audit/events.js'
 import { POSTGRES_GUARDS_IN_PLACE, SQLITE_GUARDS_IN_PLACE } from './audit/guards.js'
 import { INTERVALS, PAID_INTERVALS } from './audit/intervals.js'
 import { MONEY } from './audit/money.js'
 import { OUTAGES } from './audit/outages.js'
 import { RUNS } from './audit/runs.js'
-import { RUNS_TOLD } from './audit/runs-told.js'
 import type { Db } from './database.js'
 import { isPostgres } from './dialect.js'
 import { readOnce } from './transact.js'
@@ -36,9 +35,8 @@ const LOOKED_AT: readonly (Check | Scan)[] = [
   ...INTERVALS,
   PAID_INTERVALS,
   ...ENDS,
-  EVENTS_ONE_BY_ONE,
+  TOLD,
   ...EVENTS_OF_ACCOUNTS,
-  RUNS_TOLD,
   ...OUTAGES,
 ]
 

@@ -92,18 +92,22 @@ export interface Scan {
 
 /** Checks of the same rows, which are all read in one pass. */
 export function scan(rows: Query<unknown>, checks: readonly RowCheck[]): Scan {
-  const ask = (part: Query<unknown>, words: Words): Part => (typeof part === 'function' ? part(words) : part)
   return {
     checks: checks.map(({ rule, promise, where, text }) =>
       check(rule, promise, (words) => sql`select * from (${ask(rows, words)}) as r where ${ask(where, words)}`, text),
     ),
-    suspicions: (words) => {
-      const counts = checks.map(
-        ({ where }, i) => sql`count(*) filter (where ${ask(where, words)}) as ${sql.ref(`${i}`)}`,
-      )
-      return sql`select ${sql.join(counts)} from (${ask(rows, words)}) as r`
-    },
+    suspicions: (words) => sql`select ${suspicionsOf(checks, words)} from (${ask(rows, words)}) as r`,
   }
+}
+
+/** Of rows that are named `r`, how many each check would find, in columns that are numbered from `first` on. */
+export const suspicionsOf = (checks: readonly RowCheck[], words: Words, first = 0): Part =>
+  sql.join(
+    checks.map(({ where }, i) => sql`count(*) filter (where ${ask(where, words)}) as ${sql.ref(`${first + i}`)}`),
+  )
+
+function ask(part: Query<unknown>, words: Words): Part {
+  return typeof part === 'function' ? part(words) : part
 }
 
 /** What the checks of a scan find: all of them are asked at once, and only those that may find something look for it. */

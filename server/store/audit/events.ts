@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { EVENT_KINDS } from '../../../client-sdk/protocol/index.js'
-import { check, type Scan, shown } from './check.js'
+import { check, type Scan, scan, shown, suspicionsOf } from './check.js'
+import { RUNS_TOLD, runsBesideTold, toldByRun } from './runs-told.js'
 import { looksPairedBySeller, looksPairedInOnePass } from './told.js'
 import type { Part, Words } from './words.js'
 
@@ -10,11 +11,6 @@ const told = ({ json, wholeNumber, once }: Words, which: Part) => sql`(
     ${wholeNumber(sql`(told ->> 'run_id')`)} as run_id, told ->> 'kind' as entry_kind
   from (select seller_id, seq, kind, occurred_at, ${json(sql`payload`)} as told from events where ${which} ${once}) as e
   ${once})`
-
-/** The event that ended each run. */
-const ends = (words: Words) => sql`(
-  select seller_id, run_id, min(seq) as seq from ${told(words, sql`kind = 'stream_ended'`)} as e
-  group by seller_id, run_id)`
 
 const GAPLESS = check(
   'V2',
@@ -80,10 +76,10 @@ const NOTHING_AFTER_END = check(
   'E4',
   'nothing is told of a run after its end, but a refund',
   (words) => sql<{ seller_id: string; seq: number; kind: string; run_id: number; end_seq: number }>`
-    select e.seller_id, e.seq, e.kind, e.run_id, ends.seq as end_seq
-    from ${told(words, sql`true`)} as e join ${ends(words)} as ends
+    select e.seller_id, e.seq, e.kind, e.run_id, ends.end_seq
+    from ${told(words, sql`true`)} as e join (${toldByRun(told(words, sql`kind = 'stream_ended'`))}) as ends
       on ends.seller_id = e.seller_id and ends.run_id = e.run_id
-    where e.seq > ends.seq and e.kind <> 'stream_ended'
+    where e.seq > ends.end_seq and e.kind <> 'stream_ended'
       and not (e.kind = 'credit_update' and e.entry_kind is not distinct from 'refund')`,
   ({ seller_id, seq, kind, run_id, end_seq }) =>
     `event ${seq} of seller ${seller_id}, ${kind}, is about run ${run_id}, which ended with event ${end_seq}`,
@@ -111,24 +107,38 @@ const KNOWN_KINDS = check(
   ({ seller_id, seq, kind }) => `event ${seq} of seller ${seller_id} is a ${kind}`,
 )
 
-/** V1, V2, V4, E4, what each event tells: looked at closely where it is not in the very words of the program. */
-export const EVENTS_ONE_BY_ONE: Scan = {
-  checks: [GAPLESS, IN_PLACE, IN_STEP, NOTHING_AFTER_END, ABOUT_A_RUN, KNOWN_KINDS],
+/** How many updates of credits come before another event, where no event is missing. */
+const UPDATES_BEFORE = sql`, e.seq - row_number() over (partition by e.seller_id order by e.seq) as updates_before`
+const UPDATES_BEFORE_END = sql`, min(updates_before) filter (where kind = 'stream_ended') as updates_before_end`
+
+const RUNS_BESIDE_TOLD = scan(
+  (words) => runsBesideTold(sql`(${toldByRun(told(words, sql`kind <> 'credit_update'`))})`),
+  RUNS_TOLD,
+)
+
+const ONE_BY_ONE = [GAPLESS, IN_PLACE, IN_STEP, NOTHING_AFTER_END, ABOUT_A_RUN, KNOWN_KINDS]
+
+/**
+ * V1, V2, V4, E4, what each event tells, and what was told of each run: looked at closely where an event is not in the very
+ * words of the program.
+ */
+export const TOLD: Scan = {
+  checks: [...ONE_BY_ONE, ...RUNS_BESIDE_TOLD.checks],
   suspicions: (words) => sql`
     with others as materialized (
-      select e.seller_id, e.seq, e.kind, e.livestream_id, e.told_run_id, e.run_id
+      select e.* ${words.isPostgres ? UPDATES_BEFORE : sql``}
       from ${told(words, sql`kind is distinct from 'credit_update'`)} as e),
-    ends as materialized (
-      select seller_id, run_id, '"livestream_id":"' || livestream_id || '","run_id":' || run_id as about, min(seq) as seq
-      from others where kind = 'stream_ended' group by seller_id, run_id, livestream_id)
+    by_run as materialized (${toldByRun(sql`others`, words.isPostgres ? UPDATES_BEFORE_END : sql``)})
     select cast(odd as bigint) as "0", cast(odd as bigint) as "1", cast(odd as bigint) as "2",
-      cast(odd + after_end as bigint) as "3", cast(odd + about as bigint) as "4", kinds as "5"
+      cast(odd + updates_after_end + after_end as bigint) as "3", cast(odd + about as bigint) as "4", kinds as "5",
+      runs_told.*
     from (${words.isPostgres ? looksPairedInOnePass(words) : looksPairedBySeller(words)}) as paired cross join (
-      select count(*) filter (where e.seq > ends.seq and e.kind <> 'stream_ended') as after_end,
+      select count(*) filter (where e.seq > t.end_seq and e.kind <> 'stream_ended') as after_end,
         count(*) filter (where ${ABOUT_ANOTHER_RUN}) as about,
         count(*) filter (where not coalesce(e.kind in (${sql.join(EVENT_KINDS.map(sql.lit))}), false)) as kinds
       from others as e left join runs as r on r.id = e.run_id
-        left join ends on ends.seller_id = e.seller_id and ends.run_id = e.run_id) as looked_at`,
+        left join by_run as t on t.seller_id = e.seller_id and t.run_id = e.run_id) as looked_at cross join (
+      select ${suspicionsOf(RUNS_TOLD, words, ONE_BY_ONE.length)} from (${runsBesideTold(sql`by_run`)}) as r) as runs_told`,
 }
 
 /** V2, E5: accounts and their events. */

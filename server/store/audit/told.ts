@@ -15,19 +15,22 @@ const MOVEMENT = sql`'"livestream_id":' || coalesce('"' || livestream_id || '"',
   || ',"change":' || amount || ',"kind":"' || kind || '","interval_index":'
   || coalesce(cast(interval_index as text), 'null') || ',"runs":'`
 
+/** A number for a seller, since numbers are sorted sooner; two that share one would only be looked at closely. */
+const SELLER = sql`hashtextextended(seller_id, 0)`
+
 /**
  * For SQLite, which has no other joins than loops: the movements of a seller, put together to one text by the ledger and
  * to one by the events. A text holds a billion bytes, and with it the ledger of a seller some ten million entries.
  */
 export const looksPairedBySeller = (words: Words) => sql`
-  select count(*) as odd from (
+  select count(*) as odd, 0 as updates_after_end from (
     select seller_id, (select string_agg(movement || occurred_at, ';') from (
         select ${MOVEMENT} as movement, occurred_at from ledger_entries as e where e.seller_id = a.seller_id order by id)
       ) as moved, (select case when min(seq) = 1 and max(seq) = count(*) and min(in_place)
           and count(*) filter (where seq > end_seq and instr(movement, '"kind":"refund"') = 0) = 0
         then coalesce(string_agg(movement || occurred_at, ';') filter (where kind = 'credit_update'), '') else '?' end
       from (
-        select e.seq, e.kind, e.occurred_at, e.in_place, e.movement, ends.seq as end_seq
+        select e.seq, e.kind, e.occurred_at, e.in_place, e.movement, ends.end_seq
         from (
           select seq, kind, occurred_at, instr(payload, ${PLACE(words)}) = 1 and json_valid(payload) as in_place,
             substr(payload, instr(payload, '"livestream_id":'),
@@ -35,45 +38,39 @@ export const looksPairedBySeller = (words: Words) => sql`
             case when kind = 'credit_update'
               then cast(substr(payload, instr(payload, ',"run_id":') + 10, 20) as integer) end as run_id
           from events as e where e.seller_id = a.seller_id order by seq limit -1 offset 0
-        ) as e left join ends on ends.run_id = e.run_id)
+        ) as e left join by_run as ends on ends.run_id = e.run_id)
       ) as told
     from credit_accounts as a)
   where coalesce(moved, '') is not coalesce(told, '')`
 
-/** A number for a seller, since numbers are sorted and joined sooner; two that share one would only be looked at closely. */
-const SELLER = sql`hashtextextended(seller_id, 0)`
-
 /**
- * For PostgreSQL: each movement becomes a number of 64 bits that depends on its place too, and a seller's numbers are added
- * up by the ledger and by the events.
+ * For PostgreSQL: each movement becomes a number of 64 bits that depends on its seller and its place too, and they are added
+ * up by the ledger and by the events. Where both agree, the nth update is the nth entry, so of a run that has ended the
+ * ledger knows whether it moved after as many updates as were told before its end.
  */
 export const looksPairedInOnePass = (words: Words) => sql`
-  select coalesce(sum(told.odd), 0) + count(*) filter (where told.sum is distinct from moved.sum) as odd
+  select told.odd + case when told.sum is distinct from moved.sum then 1 else 0 end as odd, moved.updates_after_end
   from (
-    select seller, count(*) filter (where not in_place or seq <> place or seq > end_seq) as odd,
-      sum(hashint8extended(movement, nth)) filter (where movement is not null) as sum
+    select count(*) filter (where in_place is not true or seq is distinct from place) as odd,
+      sum(hashint8extended(movement, nth # seller)) as sum
     from (
-      select e.*, ends.seq as end_seq, row_number() over by_seq as place, count(movement) over by_seq as nth
+      select *, row_number() over by_seq as place, count(movement) over by_seq as nth
       from (
         select ${SELLER} as seller, seq, payload is json and starts_with(payload, ${PLACE(words)}) as in_place,
           case when kind = 'credit_update' then hashtextextended('"livestream_id":'
             || split_part(split_part(payload, ',"runs":', 1), '"livestream_id":', 2) || ',"runs":', occurred_at) end
-            as movement,
-          case when kind = 'credit_update' and strpos(split_part(payload, ',"runs":', 1), '"kind":"refund"') = 0
-            then hashtextextended('"livestream_id":'
-              || split_part(split_part(payload, ',"remaining_credits":', 1), '"livestream_id":', 2), 0) end as about
-        from events ${words.once}
-      ) as e left join (
-        select ${SELLER} as seller, hashtextextended(about, 0) as about, min(seq) as seq from ends group by 1, 2
-      ) as ends on ends.seller = e.seller and ends.about = e.about
-      window by_seq as (partition by e.seller order by e.seq rows unbounded preceding)
-    ) as e group by seller
-  ) as told full join (
-    select seller, sum(hashint8extended(movement, nth)) as sum
+            as movement
+        from events ${words.once}) as e
+      window by_seq as (partition by seller order by seq rows unbounded preceding)) as e
+  ) as told cross join (
+    select sum(sum) as sum, count(*) filter (where newest > updates_before_end) as updates_after_end
     from (
-      select *, row_number() over (partition by seller order by id) as nth
+      select seller_id, run_id, sum(hashint8extended(movement, nth # ${SELLER})) as sum,
+        max(nth) filter (where kind is distinct from 'refund') as newest
       from (
-        select ${SELLER} as seller, id, hashtextextended(${MOVEMENT}, occurred_at) as movement
-        from ledger_entries ${words.once}) as e
-    ) as e group by seller
-  ) as moved on moved.seller = told.seller`
+        select seller_id, run_id, kind, coalesce(hashtextextended(${MOVEMENT}, occurred_at), 0) as movement,
+          row_number() over (partition by seller_id order by id) as nth
+        from ledger_entries) as e
+      group by seller_id, run_id) as moved
+    left join by_run as t on t.seller_id = moved.seller_id and t.run_id = moved.run_id
+  ) as moved`
