@@ -4,7 +4,9 @@ import { dueAt, type LiveRun, type Run } from '../domain/run.js'
 import type { Db } from './database.js'
 import { type Cell, type Columns, isOneOf, isPostgres, rowsOf } from './dialect.js'
 import { heldRows } from './locks.js'
+import { isRefusedByRows } from './refused-rows.js'
 import type { RunRow } from './schema.js'
+import { doPart } from './transact.js'
 
 /** All live runs of these sellers, oldest first; held until the commit where the transaction writes. */
 export async function loadLiveRuns(db: Db, sellerIds: Iterable<string>, { held = false } = {}): Promise<LiveRun[]> {
@@ -105,13 +107,39 @@ const COLUMNS: Columns = {
   due_at: 'bigint',
 }
 
-/** Makes every warned live run due at the end of an outage, which may have cleared its warning (A3, A5). */
-export async function makeWarnedRunsDue(db: Db, at: Instant): Promise<void> {
+/**
+ * Makes every warned live run due at the end of an outage, which may have cleared its warning (A3, A5). A run whose row the
+ * schema refuses falls due when it would have, and is settled as well then; it keeps no other from it.
+ */
+export async function makeWarnedRunsDue(tx: Db, at: Instant): Promise<void> {
   // In the order of their ids, as everybody locks runs.
-  await sql`
-    update runs set due_at = ${at} where id in (
-      select id from runs where ended_at is null and warned_at is not null and due_at > ${at}
-      order by id ${heldRows(db)})`.execute(db)
+  const warned = sql<{ id: number }>`
+    select id from runs where ended_at is null and warned_at is not null and due_at > ${at} order by id ${heldRows(tx)}`
+  try {
+    await doPart(tx, () => sql`update runs set due_at = ${at} where id in (${warned})`.execute(tx))
+  } catch (error) {
+    if (!isRefusedByRows(error)) throw error
+    const { rows } = await warned.execute(tx)
+    await makeMostDue(tx, rows, at)
+  }
+}
+
+/** Halves what is refused until it is a single run. */
+async function makeMostDue(tx: Db, runs: readonly { id: number }[], at: Instant): Promise<void> {
+  const of = rowsOf(
+    tx,
+    { id: 'bigint' },
+    runs.map(({ id }) => [id]),
+  )
+  try {
+    await doPart(tx, () => sql`update runs set due_at = ${at} where id in (select id from ${of})`.execute(tx))
+  } catch (error) {
+    if (!isRefusedByRows(error)) throw error
+    if (runs.length <= 1) return
+    const half = runs.length >> 1
+    await makeMostDue(tx, runs.slice(0, half), at)
+    await makeMostDue(tx, runs.slice(half), at)
+  }
 }
 
 function toCells(run: Run): Cell[] {

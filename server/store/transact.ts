@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { uptimeMs } from '../clock.js'
 import { Refusal } from '../domain/errors.js'
 import type { Db, Tx } from './database.js'
@@ -56,6 +57,21 @@ export async function commitFreely<T>(db: Db, work: (tx: Tx) => Promise<T>): Pro
   // Whoever waits for it may do so later, or, where nothing was written, not at all.
   onDisk.catch(() => undefined)
   return { value, onDisk }
+}
+
+/** Does a part of a transaction, which alone is undone where it fails: PostgreSQL gives up the whole of it otherwise. */
+export async function doPart<T>(tx: Db, part: () => Promise<T>): Promise<T> {
+  await sql`savepoint part`.execute(tx)
+  try {
+    const value = await part()
+    await sql`release savepoint part`.execute(tx)
+    return value
+  } catch (error) {
+    // Where that fails too, the transaction is gone, and the first error says why.
+    await sql`rollback to savepoint part`.execute(tx).catch(() => undefined)
+    await sql`release savepoint part`.execute(tx).catch(() => undefined)
+    throw error
+  }
 }
 
 /** Reads in one transaction, so that all of it is of one instant (V3), and holds nobody up. */

@@ -3,20 +3,18 @@ import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MINUTE_MS } from '../../server/domain/instant.js'
-import type { Outcome } from '../../server/domain/outcome.js'
 import type { Policy } from '../../server/domain/policy.js'
 import { createLog } from '../../server/log.js'
 import { createHeartbeats } from '../../server/services/heartbeats.js'
-import { createMetering, type Metering, type Unsettled } from '../../server/services/metering.js'
+import type { Metering, Unsettled } from '../../server/services/metering.js'
 import { startSweep, sweepOnce } from '../../server/services/sweep.js'
 import { serverTimekeeper } from '../../server/services/timekeeper.js'
-import { insertStamp } from '../../server/store/stamps.js'
 import { faultsOfBooks } from '../support/books.js'
-import { type FreshDatabase, freshDatabase, SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
-import { type HandClock, handClock } from '../support/hand-clock.js'
-import { editByHand, editPostgresByHand } from '../support/hand-edit.js'
+import { SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
+import { editByHand, editPostgresByHand, WITHOUT_STRICT } from '../support/hand-edit.js'
 import { goLive, type LiveSeller } from '../support/many-sellers.js'
 import { until } from '../support/sockets.js'
+import { type SweptDatabase, sweptDatabase } from '../support/swept-database.js'
 
 // A seller whose rows somebody edited by hand, so that the schema refuses what is due, among many who are well.
 
@@ -29,43 +27,26 @@ const policy: Policy = {
 }
 const HEALTHY = 300
 
-interface Scene {
-  readonly database: FreshDatabase
-  readonly clock: HandClock
-  readonly metering: Metering
-  readonly announced: Outcome[]
+interface Scene extends SweptDatabase {
   readonly broken: LiveSeller
   readonly healthy: readonly LiveSeller[]
-  elapse(ms: number): Promise<void>
   edit(statements: string): Promise<void>
 }
 
 /** All of them live since the same instant, and due at the same. */
-function testBroken(title: string, run: (scene: Scene) => Promise<void>): void {
+function testBroken(title: string, run: (scene: Scene) => Promise<void>, of = policy): void {
   test(title, async () => {
-    const database = await freshDatabase()
-    const clock = handClock()
-    const announced: Outcome[] = []
-    const metering = createMetering({
-      db: database.db,
-      clock,
-      timekeeper: serverTimekeeper(clock, 'server'),
-      announce: (outcome) => announced.push(outcome),
-    })
-    const elapse = async (ms: number): Promise<void> => {
-      clock.advance(ms)
-      await database.db.transaction().execute((tx) => insertStamp(tx, clock.now(), 'another-server'))
-    }
+    const swept = await sweptDatabase()
+    const { database, clock } = swept
     const edit = async (statements: string): Promise<void> => {
       if (!testsPostgres) editByHand(database.file, statements)
       else await database.db.transaction().execute((tx) => editPostgresByHand(tx, statements))
     }
-    await elapse(0)
-    const sellers = await goLive(database, { count: HEALTHY + 1, credits: 10, at: clock.now(), policy })
+    const sellers = await goLive(database, { count: HEALTHY + 1, credits: 10, at: clock.now(), policy: of })
     const broken = sellers[100] as LiveSeller
     const healthy = sellers.filter((one) => one !== broken)
     try {
-      await run({ database, clock, metering, announced, broken, healthy, elapse, edit })
+      await run({ ...swept, broken, healthy, edit })
       assert.equal(await faultsOfBooks(database), [])
     } finally {
       await database.close()
@@ -213,5 +194,57 @@ testBroken('A5: what is refused about no seller fails the pass, and is told of n
   assert.equal(await deductions(scene, healthy), { '0': HEALTHY })
   await change(testsPostgres ? 'alter table outages drop constraint broken' : 'drop trigger broken')
 })
+
+/** What the schema refuses to write again, and how it is put right; SQLite looks only at the types of what is not written. */
+const [BREAK, MEND] = testsPostgres
+  ? ['update runs set silent_since = silent_since - 1', 'update runs set silent_since = silent_since + 1']
+  : ["update runs set credits_consumed = 'one'", 'update runs set credits_consumed = 1']
+const STRICT_AGAIN = `pragma writable_schema = on;
+  update sqlite_master set sql = sql || ' strict' where name = 'runs';
+  pragma writable_schema = reset;`
+
+testBroken(
+  'A5: an outage is closed, and clears the warnings, beside a warned run whose row is refused',
+  async (scene) => {
+    const { database, clock, metering, announced, broken, healthy, elapse, edit } = scene
+    await elapse(11 * MINUTE_MS)
+    await sweepOnce(metering, clock)
+    assert.is(announced.length, HEALTHY + 1)
+    const change = (statement: string) =>
+      edit(testsPostgres ? statement : `${WITHOUT_STRICT} ${statement}; ${STRICT_AGAIN}`)
+    await change(`${BREAK} where id = ${broken.runId}`)
+    clock.advance(10 * MINUTE_MS)
+    await serverTimekeeper(clock, 'server').stamp(database.db)
+    const dueNow = database.db.selectFrom('runs').select('id').where('due_at', '=', clock.now()).orderBy('id')
+    assert.equal(
+      (await dueNow.execute()).map(({ id }) => id),
+      healthy.map(({ runId }) => runId),
+    )
+    announced.length = 0
+    await sweepOnce(metering, clock)
+    assert.equal(
+      announced.map(({ sellerId, events }) => `${sellerId} ${events.map(({ kind }) => kind)}`).sort(),
+      healthy.map(({ id }) => `${id} inactivity_cleared`).sort(),
+    )
+    // Once it is put right it is settled when it would have been due, and the same has happened to it as to the others.
+    await change(`${MEND} where id = ${broken.runId}`)
+    await elapse(9 * MINUTE_MS)
+    await sweepOnce(metering, clock)
+    const events = await database.db
+      .selectFrom('events')
+      .select(['seller_id', 'kind', 'occurred_at'])
+      .orderBy('occurred_at')
+      .orderBy('seq')
+      .execute()
+    const of = new Map<string, string>()
+    for (const { seller_id, kind, occurred_at } of events) {
+      of.set(seller_id, `${of.get(seller_id) ?? ''} ${kind} ${occurred_at}`)
+    }
+    assert.equal([of.size, new Set(of.values()).size], [HEALTHY + 1, 1])
+    assert.match(of.get(broken.id) ?? '', /inactivity_warning \d+ inactivity_cleared \d+ credit_update \d+$/)
+    assert.equal(await deductions(scene, [broken, ...healthy]), { '0 1': HEALTHY + 1 })
+  },
+  { ...policy, warningMs: 10 * MINUTE_MS, autoEndMs: 29 * MINUTE_MS },
+)
 
 test.run()

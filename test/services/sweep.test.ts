@@ -4,19 +4,17 @@ import * as assert from 'uvu/assert'
 import { MINUTE_MS } from '../../server/domain/instant.js'
 import type { Outcome } from '../../server/domain/outcome.js'
 import type { Policy } from '../../server/domain/policy.js'
-import { createMetering, type Metering } from '../../server/services/metering.js'
+import { createMetering } from '../../server/services/metering.js'
 import { startSweep, sweepOnce } from '../../server/services/sweep.js'
 import { commandTimekeeper, serverTimekeeper } from '../../server/services/timekeeper.js'
 import { lockAccounts } from '../../server/store/accounts.js'
-import type { Database } from '../../server/store/database.js'
 import { PASS_BEGIN } from '../../server/store/due.js'
-import { insertStamp } from '../../server/store/stamps.js'
 import { faultsOfBooks } from '../support/books.js'
 import { writeMark } from '../support/database-facts.js'
-import { type FreshDatabase, freshDatabase, SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
-import { type HandClock, handClock } from '../support/hand-clock.js'
+import { SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
 import { goLive, type LiveSeller } from '../support/many-sellers.js'
 import { until } from '../support/sockets.js'
+import { type SweptDatabase, sweptDatabase } from '../support/swept-database.js'
 
 const policy: Policy = {
   intervalMs: 30 * MINUTE_MS,
@@ -26,47 +24,22 @@ const policy: Policy = {
   refundGraceMs: 0,
 }
 
-interface Swept {
-  readonly database: FreshDatabase
-  /** The database as another process sees it. */
-  readonly reader: Database
-  readonly clock: HandClock
-  readonly metering: Metering
-  /** How many sellers each transaction settled that has been announced, pass after pass. */
-  readonly announced: Outcome[]
-  elapse(ms: number): Promise<void>
-}
-
-function testSweep(title: string, run: (swept: Swept) => Promise<void>): void {
+function testSweep(title: string, run: (swept: SweptDatabase) => Promise<void>): void {
   test(title, async () => {
-    const database = await freshDatabase()
-    const reader = database.another()
-    const clock = handClock()
-    const announced: Outcome[] = []
-    const metering = createMetering({
-      db: database.db,
-      clock,
-      timekeeper: serverTimekeeper(clock, 'server'),
-      announce: (outcome) => announced.push(outcome),
-    })
-    const elapse = async (ms: number): Promise<void> => {
-      clock.advance(ms)
-      await reader.db.transaction().execute((tx) => insertStamp(tx, clock.now(), 'another-server'))
-    }
-    await elapse(0)
+    const swept = await sweptDatabase()
     try {
-      await run({ database, reader, clock, metering, announced, elapse })
-      assert.equal(await faultsOfBooks(reader), [])
+      await run(swept)
+      assert.equal(await faultsOfBooks(swept.reader), [])
     } finally {
-      await database.close()
+      await swept.database.close()
     }
   })
 }
 
-const live = ({ database, clock }: Swept, count: number, credits: number, of = policy): Promise<LiveSeller[]> =>
+const live = ({ database, clock }: SweptDatabase, count: number, credits: number, of = policy): Promise<LiveSeller[]> =>
   goLive(database, { count, credits, at: clock.now(), policy: of })
 
-async function billed({ reader }: Swept): Promise<Record<string, number>> {
+async function billed({ reader }: SweptDatabase): Promise<Record<string, number>> {
   const rows = await reader.db.selectFrom('runs').select(['billed_intervals', 'end_reason']).execute()
   const counts: Record<string, number> = {}
   for (const { billed_intervals, end_reason } of rows) {

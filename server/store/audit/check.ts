@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { LAST_INSTANT, toTimestamp } from '../../domain/instant.js'
 import type { Db } from '../database.js'
 import { isPostgres } from '../dialect.js'
+import { doPart } from '../transact.js'
 import { type Part, type Words, wordsOf } from './words.js'
 
 export interface Breach {
@@ -58,18 +59,12 @@ export function check<Row>(rule: string, promise: string, breaches: Query<Row>, 
   }
 }
 
-/**
- * Looks, and goes back to where it was when the database refuses: PostgreSQL gives up the whole transaction otherwise.
- */
+/** Looks, or tells why the database refuses to. */
 export async function unlessUnseen<T extends object>(tx: Db, look: () => Promise<T>): Promise<T | { unseen: unknown }> {
-  await sql`savepoint look`.execute(tx)
   try {
-    return await look()
+    return await doPart(tx, look)
   } catch (unseen) {
-    await sql`rollback to savepoint look`.execute(tx)
     return { unseen }
-  } finally {
-    await sql`release savepoint look`.execute(tx)
   }
 }
 
