@@ -15,6 +15,7 @@ import { startPostgres } from '../test/support/postgres.js'
 import { hasRedis, startRedis } from '../test/support/redis.js'
 import { startBalancer } from './balancer.js'
 import { askUntilAnswered, type Client, createClient, signer } from './crowd.js'
+import { allFaults, inAnyOrder, tell } from './faults.js'
 import { serverProcess } from './server-process.js'
 
 const { values } = parseArgs({
@@ -29,10 +30,17 @@ if (!(seconds >= 20 && seconds <= 3_600 && clientCount >= 1 && clientCount <= 2_
 
 const SECRET = 'a secret for the chaos of Tallylight only'
 const sign = signer(SECRET)
-const any = <T>(of: readonly T[]): T => of[Math.floor(Math.random() * of.length)] as T
 const say = (text: string) =>
   console.log(`${((performance.now() - beganAt) / 1_000).toFixed(1).padStart(6)} s  ${text}`)
 const beganAt = performance.now()
+/** How long clients may take to hear what they missed; seconds, but on a machine that has much else to do. */
+const LONGEST_SETTLING_MS = 180_000
+/** When a run that hangs is given up. */
+const LONGEST_MS = seconds * 2_000 + 600_000
+setTimeout(() => {
+  console.error(`not over after ${LONGEST_MS / 1_000} s`)
+  process.exit(1)
+}, LONGEST_MS).unref()
 
 const postgres = await startPostgres()
 const redis = hasRedis ? await startRedis() : null
@@ -41,7 +49,7 @@ if (!redis) say('no redis-server was found: the servers are joined by PostgreSQL
 const postgresWire = await faultyWire(Number(new URL(postgres.url).port))
 const redisWire = redis ? await faultyWire(Number(new URL(redis.url).port)) : null
 const throughWire = (url: string, port: number) => Object.assign(new URL(url), { port: `${port}` }).href
-let errorLines = 0
+const errorLines: string[] = []
 const servers = [0, 1, 2].map((number) => {
   const isWired = number === 2
   const env: NodeJS.ProcessEnv = {
@@ -53,7 +61,7 @@ const servers = [0, 1, 2].map((number) => {
     ...(redis && { REDIS_URL: isWired && redisWire ? throughWire(redis.url, redisWire.port) : redis.url }),
   }
   return serverProcess(env, (line) => {
-    if (line.includes('"level":"error"') || line.includes('"level":"fatal"')) errorLines += 1
+    if (line.includes('"level":"error"') || line.includes('"level":"fatal"')) errorLines.push(line)
   })
 })
 await servers[0]?.start()
@@ -106,54 +114,20 @@ async function live(client: Client): Promise<void> {
   }
 }
 
-const faults = {
-  'servers killed': 0,
-  'servers stopped': 0,
-  'PostgreSQL restarted': 0,
-  'Redis killed': 0,
-  'network cut': 0,
-}
-async function fault(): Promise<void> {
-  const dice = Math.random()
-  if (dice < 0.4) {
-    const server = any(servers)
-    await server.kill()
-    faults['servers killed'] += 1
-    await sleep(500 + Math.random() * 3_000)
-    await server.start()
-  } else if (dice < 0.55) {
-    const server = any(servers)
-    server.signal('SIGSTOP')
-    faults['servers stopped'] += 1
-    await sleep(1_000 + Math.random() * 5_000)
-    server.signal('SIGCONT')
-  } else if (dice < 0.7) {
-    faults['PostgreSQL restarted'] += 1
-    await postgres.restart()
-  } else if (dice < 0.85 && redis) {
-    await redis.kill()
-    faults['Redis killed'] += 1
-    await sleep(500 + Math.random() * 3_000)
-    await redis.start()
-  } else {
-    postgresWire.cut()
-    redisWire?.cut()
-    faults['network cut'] += 1
-    await sleep(1_000 + Math.random() * 6_000)
-    postgresWire.mend()
-    redisWire?.mend()
-  }
-}
-
+const faults = allFaults({ servers, postgres, redis, wires: redisWire ? [postgresWire, redisWire] : [postgresWire] })
 const lives = clients.map(live)
-const until = performance.now() + seconds * 1_000
-while (performance.now() < until) {
+const faultsFrom = performance.now()
+for (const fault of inAnyOrder(faults)) {
+  // A slow machine takes longer, so that each of them has happened.
+  if (performance.now() - faultsFrom > seconds * 1_000 && faults.every(({ count }) => count > 0)) break
   await sleep(1_000 + Math.random() * 2_000)
-  await fault()
+  await fault.happen()
+  fault.count += 1
   const up = clients.filter(({ meter }) => meter.snapshot.connection !== null).length
-  say(`${JSON.stringify(faults)}; ${up} of ${clients.length} clients connected`)
+  say(`${tell(faults)}; ${up} of ${clients.length} clients connected`)
 }
 isOver = true
+const faultsTook = ((performance.now() - faultsFrom) / 1_000).toFixed()
 await Promise.all(lives)
 say('no more faults: waiting until everybody has heard everything')
 
@@ -164,9 +138,9 @@ const database = openDatabase({
   statementTimeoutMs: 60_000,
   retryForMs: 5_000,
 })
-for (const { meter } of clients) await meter.end().catch(() => undefined)
+await Promise.all(clients.map(({ meter }) => meter.end().catch(() => undefined)))
 const newest = new Map<string, number>()
-const settled = performance.now() + 60_000
+const settled = performance.now() + LONGEST_SETTLING_MS
 while (performance.now() < settled) {
   const rows = await database.db.selectFrom('credit_accounts').select(['seller_id', 'last_seq']).execute()
   for (const { seller_id, last_seq } of rows) newest.set(seller_id, last_seq)
@@ -214,10 +188,11 @@ const list = (of: Record<string, unknown>) =>
   Object.entries(of)
     .map(([what, count]) => `${count} ${what}`)
     .join(', ')
-console.log(`\nfaults: ${list(faults)}; ${reconnects} reconnects of ${clients.length} clients in ${seconds} s`)
+console.log(`\nfaults: ${tell(faults)}; ${reconnects} reconnects of ${clients.length} clients in ${faultsTook} s`)
 console.log(`asked: ${list(counts)}, ${keys} grants`)
 console.log(`database: ${list(checked)}; ${ledger.map(({ kind, count }) => `${count} ${kind}s`).join(', ')}`)
 console.log(`runs by end: ${ends.map(({ end_reason, count }) => `${count} ${end_reason ?? 'live'}`).join(', ')}`)
-console.log(`error lines of the servers: ${errorLines}`)
+console.log(`error lines of the servers: ${errorLines.length}`)
+for (const text of new Set(errorLines.map((line) => `  ${JSON.parse(line).msg}`))) console.log(text)
 console.log(`${differences} differences between what clients heard and the database, ${breaches.length} breaches`)
 process.exit(differences + breaches.length > 0 ? 1 : 0)
