@@ -15,7 +15,7 @@ const ON_BOTH = /^(store|services)\//
 /** What needs several servers on one database. */
 const ON_POSTGRES = /^nodes\//
 const FILES_AT_ONCE = 2
-const FILE_LIMIT_MS = 240_000
+const FILE_LIMIT_MS = 600_000
 /** How long a finished file's output is waited for: a process that it left behind can hold the pipe open for ever. */
 const OUTPUT_LIMIT_MS = 1_000
 

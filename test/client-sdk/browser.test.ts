@@ -222,7 +222,7 @@ async function interaction(): Promise<void> {
   await page.waitForTimeout(2_500)
   assert.is(await lastActivity(), started, 'nobody was there')
   await page.keyboard.press('a')
-  await page.waitForFunction(`meter.snapshot.run.last_activity > '${started}'`, null, { timeout: 3_000 })
+  await page.waitForFunction(`meter.snapshot.run.last_activity > '${started}'`, null, { timeout: 10_000 })
 }
 
 async function seenAgain(): Promise<void> {
@@ -239,7 +239,7 @@ async function seenAgain(): Promise<void> {
     await page.waitForTimeout(1_100)
     assert.is(await page.evaluate('meter.snapshot.run.last_activity'), before)
     await page.evaluate(happens)
-    await page.waitForFunction(`meter.snapshot.run.last_activity > '${before}'`, null, { timeout: 3_000 })
+    await page.waitForFunction(`meter.snapshot.run.last_activity > '${before}'`, null, { timeout: 10_000 })
   }
 }
 

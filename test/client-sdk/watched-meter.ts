@@ -51,7 +51,7 @@ export function watchedMeter(
 }
 
 /** Resolves once it is so. @throws after the limit, with what was waited for */
-export async function until(isSo: () => boolean, what: string, limitMs = 12_000): Promise<void> {
+export async function until(isSo: () => boolean, what: string, limitMs = 30_000): Promise<void> {
   const end = performance.now() + limitMs
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)

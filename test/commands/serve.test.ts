@@ -22,12 +22,14 @@ async function hangingRequest({ url }: Served): Promise<void> {
     headers: {
       authorization: `Bearer ${jwt.sign({ sub: 'a' }, TEST_SECRET, { expiresIn: '1h' })}`,
       'transfer-encoding': 'chunked',
+      // So that it says when it has the request.
+      expect: '100-continue',
     },
   })
   hanging.on('error', () => {})
+  hanging.flushHeaders()
+  await once(hanging, 'continue')
   hanging.write('{')
-  await once(hanging, 'socket')
-  await sleep(200)
 }
 
 test('C: PORT=0 picks a free port, and the start says where it listens', async () => {
@@ -81,7 +83,7 @@ test('C: a connection on which nobody has asked anything holds up no stop', asyn
   await once(silent, 'connect')
   silent.on('error', () => {})
   const stopped = server.stop()
-  const first = await Promise.race([stopped.then(({ code }) => code), sleep(5_000, 'still running', { ref: false })])
+  const first = await Promise.race([stopped.then(({ code }) => code), sleep(20_000, 'still running', { ref: false })])
   server.process.kill('SIGKILL')
   silent.destroy()
   assert.is(first, 0)

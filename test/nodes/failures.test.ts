@@ -59,12 +59,18 @@ testScene('V3: what a server committed and did not push before it died is heard 
   const socket = await connect(node.url, seller.token)
   await socket.ask('subscribe', { livestream_id: seller.livestreamId })
   const script = fileURLToPath(new URL('./dies-before-push.ts', import.meta.url))
+  const tookMs: number[] = []
   for (let round = 0; round < 3; round += 1) {
     const child = spawn(process.execPath, ['--import', 'tsx', script, s.place.url, seller.id, `key-${round}`])
     const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
     assert.is(signal, 'SIGKILL')
-    await until(() => socket.events.length === round + 1, 'the grant of the dead', 2_000)
+    const diedAt = performance.now()
+    await until(() => socket.events.length === round + 1, 'the grant of the dead')
+    tookMs.push(performance.now() - diedAt)
   }
+  // A machine that has much else to do may be late once.
+  tookMs.sort((a, b) => a - b)
+  assert.ok((tookMs[1] ?? 0) < 2_000, `${tookMs} ms`)
   assert.equal(
     socket.events.map(({ seq }) => seq),
     [2, 3, 4],
@@ -165,7 +171,7 @@ testScene(
       assert.equal(after, before, 'what was refused is not stored')
 
       wire.mend()
-      await until(async () => (await fetch(`${node.url}/readyz`)).status === 200, 'ready again', 5_000)
+      await until(async () => (await fetch(`${node.url}/readyz`)).status === 200, 'ready again')
       assert.is((await socket.ask('ping', { livestream_id: livestreamId })).ok, true)
       await grantOn(node, seller.id, 1)
       const run = await s.database.db.selectFrom('runs').selectAll().executeTakeFirstOrThrow()
@@ -202,18 +208,21 @@ testScene('B4: servers whose clocks are a minute apart charge by the clock of Po
   const early = await skewed(30_000)
   s.started.push(late, early)
   const sellers = [await sellerOn(late, 10), await sellerOn(early, 10)]
+  const startsFrom = Date.now()
   for (const [i, { livestreamId, token }] of sellers.entries()) {
     await ask([late, early][i] as App, 'PATCH', `/api/livestreams/start/${livestreamId}/`, { token })
   }
-  const startedAt = Date.now()
-  await sleep(3_300)
-  const runs = await s.database.db.selectFrom('runs').selectAll().execute()
-  for (const run of runs) {
-    assert.ok(Math.abs(run.started_at - startedAt) < 1_000, 'started now, whoever was asked')
-    assert.ok(run.billed_intervals >= 4 && run.billed_intervals <= 5, `${run.billed_intervals} intervals`)
+  const startedBy = Date.now()
+  const runs = () => s.database.db.selectFrom('runs').selectAll().execute()
+  await until(async () => (await runs()).every(({ billed_intervals }) => billed_intervals >= 4), 'four intervals')
+  for (const { started_at, billed_intervals } of await runs()) {
+    // By either server's own clock it is half a minute away. What its count is off by is milliseconds.
+    assert.ok(started_at > startsFrom - 1_000 && started_at < startedBy + 1_000, 'started now, whoever was asked')
+    const most = Math.floor((Date.now() + 1_000 - started_at) / 1_000) + 1
+    assert.ok(billed_intervals <= most, `${billed_intervals} intervals, at most ${most}`)
   }
   assert.equal(await outages(s.database), [])
-  assert.ok((await stampsOf(s.database, startedAt)).length > 2)
+  assert.ok((await stampsOf(s.database, startedBy)).length > 2)
 })
 
 test.run()

@@ -5,12 +5,13 @@ import * as assert from 'uvu/assert'
 import { browserPath, launchBrowser, testInBrowser } from '../support/browser.js'
 import { commandFolder, type Served, serve } from '../support/command.js'
 import { type Gate, openGate } from '../support/gate.js'
+import { until } from '../support/sockets.js'
 import { goLive, type Visit, visit } from './visit.js'
 
 // Whether everybody can use the page: by contrast and names (axe), at the width of a small phone, and without a mouse.
 
-// Intervals of four minutes in the page's fast time: looking takes its time.
-const folder = commandFolder({ JWT_SECRET: '', CREDIT_DEDUCTION_INTERVAL: '2h' })
+// Intervals of twenty minutes in the page's fast time: looking takes its time.
+const folder = commandFolder({ JWT_SECRET: '', CREDIT_DEDUCTION_INTERVAL: '10h' })
 let server: Served
 let gate: Gate
 let browser: Browser
@@ -102,12 +103,13 @@ async function byKeyboard(): Promise<void> {
   await at.page.keyboard.press('Shift+Tab')
   await at.page.keyboard.press('Shift+Tab')
   await keyboard.press('ArrowDown')
-  assert.ok(await at.page.getByLabel('Real time').isChecked())
+  await until(() => at.page.getByLabel('Real time').isChecked(), 'the other pace is chosen')
   await keyboard.press('ArrowUp')
   await keyboard.press('Shift+Tab')
   await keyboard.press('Enter')
   await at.sees('A credit for the next interval: −1')
-  assert.is(await at.page.evaluate('document.activeElement.tagName'), 'SECTION', 'the focus stays where it was')
+  const focusIsKept = () => at.page.evaluate<boolean>("document.activeElement.tagName === 'SECTION'")
+  await until(focusIsKept, 'the focus stays where it was')
   await tabTo(at, 'End the stream')
   await keyboard.press('Enter')
   await at.sees('Livestream ended by the seller.')

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import type { LivestreamView } from '../../client-sdk/protocol/index.js'
 import { browserPath, launchBrowser, launchPlainBrowser, testInBrowser } from '../support/browser.js'
 import { commandFolder, run, type Served, serve } from '../support/command.js'
+import { until } from '../support/sockets.js'
 import { goLive, visit, visitIn } from './visit.js'
 
 // A newcomer's two minutes: the page in a real browser, on a server with nothing configured, in real time.
@@ -110,8 +111,8 @@ async function hidden(): Promise<void> {
   await at.page.waitForTimeout(Math.max(0, (await lastActivity()) + 2_000 - Date.now()))
   const hiddenAt = await lastActivity()
   await at.page.bringToFront()
-  await at.page.waitForTimeout(1_500)
-  assert.ok((await lastActivity()) > hiddenAt, 'a page that is shown again pings at once')
+  // Its next ping by the clock is still eight seconds away.
+  await until(async () => (await lastActivity()) > hiddenAt, 'a page that is shown again pings at once', 5_000)
   assert.equal(at.faults, [])
   await at.press('End the stream')
   await at.sees('Livestream ended by the seller.')
@@ -125,7 +126,7 @@ async function endedByTheSeller(): Promise<void> {
   await at.sees('Livestream ended by the seller.')
   await at.press('Go live')
   await at.sees('A credit for the next interval: −1, 8 left')
-  assert.is(await at.text('used'), '1')
+  await at.page.getByTestId('used').getByText('1', { exact: true }).waitFor()
   await at.press('End the stream')
   await at.sees('Livestream ended by the seller.')
   await at.press('Sign out')

@@ -150,7 +150,7 @@ testBroken('B2: the sweep goes on beside a broken seller, tells of it once, and 
     await mend(scene, 1)
     const isMended = async () => (await deductions(scene, [broken]))['0 1 2 3'] === 1
     await until(isMended, 'the mended one', 60_000)
-    await until(() => lines.at(-1)?.level === 'info', 'its line of the log', 5_000)
+    await until(() => lines.at(-1)?.level === 'info', 'its line of the log')
   } finally {
     await sweep.stop()
   }

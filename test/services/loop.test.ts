@@ -83,9 +83,9 @@ test('loop: a wake makes the next pass sooner, and never later', async () => {
   await until(() => watched.began.length === 1, 'the first pass')
   watched.loop.wake(40)
   watched.loop.wake(50_000)
-  await until(() => watched.began.length === 2, 'the second pass', 1_000)
+  await until(() => watched.began.length === 2, 'the second pass', 10_000)
   watched.loop.wake(50_000)
-  await until(() => watched.began.length === 3, 'the third pass', 1_000)
+  await until(() => watched.began.length === 3, 'the third pass', 10_000)
   await watched.loop.stop()
 })
 
@@ -97,7 +97,7 @@ test('loop: a wake during a pass counts for the time after it', async () => {
   await until(() => watched.underWay === 1, 'the first pass')
   watched.loop.wake(10)
   watched.loop.wake(30_000)
-  await until(() => watched.began.length === 2, 'the second pass', 1_000)
+  await until(() => watched.began.length === 2, 'the second pass', 10_000)
   await watched.loop.stop()
 })
 

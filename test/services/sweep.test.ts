@@ -155,12 +155,12 @@ testSweep('B2: the sweep wakes when the next run is due, however long it may sle
     await sleep(300)
     assert.is(announced.length, 0)
     await elapse(700)
-    await until(() => announced.length === 3, 'the first deductions', 3_000)
+    await until(() => announced.length === 3, 'the first deductions')
     // A start that is due sooner than what it knows of.
     await live(swept, 1, 10, { ...policy, intervalMs: 100 })
     sweep.expect(clock.now() + 100)
     await elapse(100)
-    await until(() => announced.length === 4, 'the deduction of the new run', 3_000)
+    await until(() => announced.length === 4, 'the deduction of the new run')
   } finally {
     await sweep.stop()
   }

@@ -52,7 +52,8 @@ export async function launchPlainBrowser(): Promise<PlainBrowser> {
   ]
   const child = spawn(browserPath ?? '', args, { stdio: 'ignore', detached: true })
   const portFile = join(profile, 'DevToolsActivePort')
-  for (let i = 0; i < 200 && !existsSync(portFile); i += 1) await sleep(100)
+  const portWritten = () => existsSync(portFile) && readFileSync(portFile, 'utf8').includes('\n')
+  for (let i = 0; i < 600 && !portWritten(); i += 1) await sleep(100)
   const [port] = readFileSync(portFile, 'utf8').split('\n')
   const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true })
   const [context] = browser.contexts()

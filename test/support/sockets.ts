@@ -53,7 +53,7 @@ export function dial(url: string, options: ConnectOptions = {}): TestSocket {
     errors,
     log,
     async ask(event, ...payloads) {
-      const answer = await socket.timeout(10_000).emitWithAck(event, ...payloads)
+      const answer = await socket.timeout(30_000).emitWithAck(event, ...payloads)
       log.push(`ack:${event}`)
       return answer
     },
@@ -88,11 +88,11 @@ export async function refusal(url: string, options: ConnectOptions): Promise<Err
   throw new Error('The connection was taken')
 }
 
-/** Resolves once a condition holds, looking every few milliseconds. @throws after 10 s, or as long as is said */
+/** Resolves once a condition holds, looking every few milliseconds. @throws after 30 s, or as long as is said */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  withinMs = 10_000,
+  withinMs = 30_000,
 ): Promise<void> {
   const since = performance.now()
   while (!(await condition())) {
@@ -102,7 +102,7 @@ export async function until(
 }
 
 /** Resolves with the reason once a socket is disconnected. */
-export function disconnection(socket: Socket, withinMs = 10_000): Promise<string> {
+export function disconnection(socket: Socket, withinMs = 30_000): Promise<string> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`Still connected after ${withinMs} ms`)), withinMs)
     socket.once('disconnect', (reason) => {

@@ -147,7 +147,7 @@ test('P1: a stop waits for no client that began to poll and went away', async ()
     child.kill('SIGTERM')
     const [code] = await once(child, 'exit')
     assert.is(code, 0)
-    assert.ok(performance.now() - since < 8_000, `${performance.now() - since} ms`)
+    assert.ok(performance.now() - since < 20_000, `${performance.now() - since} ms`)
   } finally {
     child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })

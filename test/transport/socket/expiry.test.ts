@@ -33,7 +33,7 @@ test('P2: a token is renewed on the open connection, which goes on past its firs
   const { id, livestreamId } = await makeSeller(server)
   const connected = await connect(server.url, server.token(id, 'seller', SECOND_MS))
   await connected.ask('subscribe', { livestream_id: livestreamId })
-  await new Promise((resolve) => connected.socket.once('token_expiring', resolve))
+  await until(() => connected.log.includes('token_expiring'), 'token_expiring')
   const renewed = server.token(id, 'seller', 3_600 * SECOND_MS)
   assert.equal(await connected.ask('renew', { token: renewed }), { ok: true, expires_at: inMs(3_600 * SECOND_MS) })
 
