@@ -1,5 +1,6 @@
 import { type AliasedRawBuilder, PostgresAdapter, type RawBuilder, sql } from 'kysely'
 import type { Db } from './database.js'
+import { TransactionalSqliteAdapter } from './sqlite-dialect.js'
 
 // What SQLite and PostgreSQL say differently. Whatever both understand is written once, where it is used.
 
@@ -40,4 +41,39 @@ export function rowsOf(
   const arrays = names.map((name, i) => sql`${rows.map((row) => row[i])}::${sql.raw(columns[name] ?? '')}[]`)
   const refs = sql.join([...names, 'position'].map((name) => sql.ref(name)))
   return sql`unnest(${sql.join(arrays)}) with ordinality`.as<'item'>(sql`item(${refs})`)
+}
+
+// Rows by the hundred are written by one statement on PostgreSQL. On SQLite, where nothing is sent anywhere, row by row by a
+// statement that is prepared once: there, rows that are handed over as one JSON text cost twice as much.
+
+/** Inserts rows of these columns in their order, within a transaction. */
+export async function insertRows(db: Db, table: string, columns: Columns, rows: readonly Cell[][]): Promise<void> {
+  if (rows.length === 0) return
+  const names = sql.join(Object.keys(columns).map((name) => sql.ref(name)))
+  const into = sql`insert into ${sql.table(table)} (${names})`
+  const { adapter } = db.getExecutor()
+  if (adapter instanceof TransactionalSqliteAdapter) {
+    adapter.forEach(`${into.compile(db).sql} values (${Object.keys(columns).fill('?')})`, rows)
+    return
+  }
+  await sql`${into} select ${names} from ${rowsOf(db, columns, rows)} order by position`.execute(db)
+}
+
+/**
+ * Updates the rows with these ids, the last of the columns, within a transaction that holds them. Only what can change
+ * belongs before it: SQLite looks at every index whose columns or condition are named, whether they change or not.
+ */
+export async function updateRows(db: Db, table: string, columns: Columns, rows: readonly Cell[][]): Promise<void> {
+  if (rows.length === 0) return
+  const changing = Object.keys(columns)
+  const id = changing.pop() ?? ''
+  const { adapter } = db.getExecutor()
+  if (adapter instanceof TransactionalSqliteAdapter) {
+    adapter.forEach(`update ${table} set ${changing.map((name) => `${name} = ?`)} where ${id} = ?`, rows)
+    return
+  }
+  const set = changing.map((name) => sql`${sql.ref(name)} = item.${sql.ref(name)}`)
+  await sql`
+    update ${sql.table(table)} set ${sql.join(set)} from ${rowsOf(db, columns, rows)}
+    where ${sql.ref(`${table}.${id}`)} = item.${sql.ref(id)}`.execute(db)
 }

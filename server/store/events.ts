@@ -1,8 +1,7 @@
-import { sql } from 'kysely'
 import type { EventKind } from '../../client-sdk/protocol/index.js'
 import type { NumberedEvent } from '../domain/outcome.js'
 import type { Db } from './database.js'
-import { type Columns, rowsOf } from './dialect.js'
+import { type Columns, insertRows } from './dialect.js'
 
 /** An event as it stands in the database: its payload is what a socket carries. */
 export interface StoredEvent {
@@ -26,9 +25,7 @@ export async function insertEvents(
     event.at,
     JSON.stringify(event.payload),
   ])
-  await sql`
-    insert into events (seller_id, seq, kind, occurred_at, payload)
-    select seller_id, seq, kind, occurred_at, payload from ${rowsOf(db, COLUMNS, rows)} order by position`.execute(db)
+  await insertRows(db, 'events', COLUMNS, rows)
 }
 
 /** The events of a seller past `after`, in their order, at most `limit`. */

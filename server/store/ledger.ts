@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import type { Entry, NewEntry } from '../domain/ledger.js'
 import type { Db } from './database.js'
-import { type Columns, rowsOf } from './dialect.js'
+import { type Cell, type Columns, insertRows, rowsOf } from './dialect.js'
 import type { LedgerEntryRow } from './schema.js'
 
 export interface SellerEntry {
@@ -18,8 +18,8 @@ export async function insertEntries(db: Db, entries: readonly SellerEntry[], now
   // Refunds find the entry that they correct by its interval, so they come after what they may correct.
   const refunds = entries.filter(({ entry }) => entry.kind === 'refund')
   const others = entries.filter(({ entry }) => entry.kind !== 'refund')
-  if (others.length > 0) await insertAll(db, others, now)
-  if (refunds.length > 0) await insertAll(db, refunds, now)
+  if (others.length > 0) await insertRows(db, 'ledger_entries', COLUMNS, cellsOf(others, now))
+  if (refunds.length > 0) await insertRefunds(db, refunds, now)
 }
 
 const COLUMNS: Columns = {
@@ -34,10 +34,11 @@ const COLUMNS: Columns = {
   request: 'text',
   reason: 'text',
   occurred_at: 'bigint',
+  created_at: 'bigint',
 }
 
-async function insertAll(db: Db, entries: readonly SellerEntry[], now: Instant): Promise<void> {
-  const rows = entries.map(({ sellerId, entry }) => [
+function cellsOf(entries: readonly SellerEntry[], now: Instant): Cell[][] {
+  return entries.map(({ sellerId, entry }) => [
     sellerId,
     entry.kind,
     entry.amount,
@@ -49,16 +50,17 @@ async function insertAll(db: Db, entries: readonly SellerEntry[], now: Instant):
     entry.request,
     entry.reason,
     entry.occurredAt,
+    now,
   ])
+}
+
+async function insertRefunds(db: Db, refunds: readonly SellerEntry[], now: Instant): Promise<void> {
+  const names = sql.join(Object.keys(COLUMNS).map((name) => sql.ref(name)))
   await sql`
-    insert into ledger_entries (seller_id, kind, amount, balance_after, livestream_id, run_id, interval_index,
-      idempotency_key, request, reason, occurred_at, corrects, created_at)
-    select seller_id, kind, amount, balance_after, livestream_id, run_id, interval_index, idempotency_key, request, reason,
-      occurred_at,
-      case kind when 'refund' then (select d.id from ledger_entries as d
-        where d.run_id = item.run_id and d.interval_index = item.interval_index and d.kind = 'deduction') end,
-      cast(${now} as bigint)
-    from ${rowsOf(db, COLUMNS, rows)} order by position`.execute(db)
+    insert into ledger_entries (${names}, corrects)
+    select ${names}, (select d.id from ledger_entries as d
+      where d.run_id = item.run_id and d.interval_index = item.interval_index and d.kind = 'deduction')
+    from ${rowsOf(db, COLUMNS, cellsOf(refunds, now))} order by position`.execute(db)
 }
 
 /** The entry that a key made; null where the key is unused (B8). */

@@ -6,13 +6,14 @@ import { insertEntries } from './ledger.js'
 import { saveRuns } from './runs.js'
 
 /**
- * Writes what was decided about one or many sellers, by three or four statements whatever their number: the runs, the
+ * Writes what was decided about one or many sellers, by a handful of statements whatever their number: the runs, the
  * ledger entries that move their balances, and the events that tell of it, in one transaction (V1).
  */
 export async function applyOutcomes(db: Db, outcomes: readonly Outcome[], now: Instant): Promise<void> {
   await saveRuns(
     db,
     outcomes.flatMap(({ runs }) => runs),
+    new Set(outcomes.flatMap(startedRuns)),
   )
   await insertEntries(
     db,
@@ -23,4 +24,8 @@ export async function applyOutcomes(db: Db, outcomes: readonly Outcome[], now: I
     db,
     outcomes.flatMap(({ sellerId, events }) => events.map((event) => ({ sellerId, event }))),
   )
+}
+
+function startedRuns({ events }: Outcome): (number | null)[] {
+  return events.filter(({ kind }) => kind === 'stream_started').map(({ payload }) => payload.run_id)
 }

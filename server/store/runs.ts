@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import { dueAt, type LiveRun, type Run } from '../domain/run.js'
 import type { Db } from './database.js'
-import { type Cell, type Columns, isOneOf, isPostgres, rowsOf } from './dialect.js'
+import { type Cell, type Columns, insertRows, isOneOf, isPostgres, rowsOf, updateRows } from './dialect.js'
 import { heldRows } from './locks.js'
 import { isRefusedByRows } from './refused-rows.js'
 import type { RunRow } from './schema.js'
@@ -67,37 +67,44 @@ export async function liveSellers(db: Db, after: string, limit: number): Promise
 }
 
 /**
- * Writes runs as they are now, new ones included. What they consumed follows their ledger entries and is not written here.
+ * Writes what has changed of runs that are held, and what has begun. What they consumed follows their ledger entries and
+ * is not written here.
+ * @param started the ids of those that are new
  */
-export async function saveRuns(db: Db, runs: readonly Run[]): Promise<void> {
-  if (runs.length === 0) return
-  await sql`
-    insert into runs (id, livestream_id, seller_id, started_at, ended_at, end_reason, interval_ms, warning_ms,
-      auto_end_ms, low_credit_threshold, refund_grace_ms, billed_intervals, paid_interval, last_activity_at, silent_since, warned_at,
-      final_told_interval, due_at)
-    select id, livestream_id, seller_id, started_at, ended_at, end_reason, interval_ms, warning_ms, auto_end_ms,
-      low_credit_threshold, refund_grace_ms, billed_intervals, paid_interval, last_activity_at, silent_since, warned_at,
-      final_told_interval, due_at
-    from ${rowsOf(db, COLUMNS, [...runs].sort((a, b) => a.id - b.id).map(toCells))} where true order by position
-    on conflict (id) do update set ended_at = excluded.ended_at, end_reason = excluded.end_reason,
-      billed_intervals = excluded.billed_intervals, paid_interval = excluded.paid_interval,
-      last_activity_at = excluded.last_activity_at,
-      silent_since = excluded.silent_since, warned_at = excluded.warned_at,
-      final_told_interval = excluded.final_told_interval, due_at = excluded.due_at`.execute(db)
+export async function saveRuns(db: Db, runs: readonly Run[], started: ReadonlySet<number | null>): Promise<void> {
+  const inOrder = [...runs].sort((a, b) => a.id - b.id)
+  const going: Cell[][] = []
+  const over: Cell[][] = []
+  const begun: Cell[][] = []
+  for (const run of inOrder) {
+    if (started.has(run.id)) begun.push([...fixed(run), ...ending(run), ...moving(run), run.id])
+    else if (run.state === 'ended') over.push([...ending(run), ...moving(run), run.id])
+    else going.push([...moving(run), run.id])
+  }
+  await updateRows(db, 'runs', MOVING, going)
+  await updateRows(db, 'runs', { ...ENDING, ...MOVING }, over)
+  await insertRows(db, 'runs', { ...FIXED, ...ENDING, ...MOVING }, begun)
 }
 
-const COLUMNS: Columns = {
-  id: 'bigint',
+/** What never changes of a run. */
+const FIXED: Columns = {
   livestream_id: 'text',
   seller_id: 'text',
   started_at: 'bigint',
-  ended_at: 'bigint',
-  end_reason: 'text',
   interval_ms: 'bigint',
   warning_ms: 'bigint',
   auto_end_ms: 'bigint',
   low_credit_threshold: 'bigint',
   refund_grace_ms: 'bigint',
+}
+
+function fixed({ livestreamId, sellerId, startedAt, policy }: Run): Cell[] {
+  const { intervalMs, warningMs, autoEndMs, lowCreditThreshold, refundGraceMs } = policy
+  return [livestreamId, sellerId, startedAt, intervalMs, warningMs, autoEndMs, lowCreditThreshold, refundGraceMs]
+}
+
+/** What changes while it is live, and whose. */
+const MOVING: Columns = {
   billed_intervals: 'bigint',
   paid_interval: 'bigint',
   last_activity_at: 'bigint',
@@ -105,6 +112,19 @@ const COLUMNS: Columns = {
   warned_at: 'bigint',
   final_told_interval: 'bigint',
   due_at: 'bigint',
+  id: 'bigint',
+}
+
+function moving(run: Run): Cell[] {
+  const { billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval } = run
+  const due = run.state === 'ended' ? null : dueAt(run)
+  return [billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval, due]
+}
+
+const ENDING: Columns = { ended_at: 'bigint', end_reason: 'text' }
+
+function ending(run: Run): Cell[] {
+  return run.state === 'ended' ? [run.endedAt, run.endReason] : [null, null]
 }
 
 /**
@@ -140,31 +160,6 @@ async function makeMostDue(tx: Db, runs: readonly { id: number }[], at: Instant)
     await makeMostDue(tx, runs.slice(0, half), at)
     await makeMostDue(tx, runs.slice(half), at)
   }
-}
-
-function toCells(run: Run): Cell[] {
-  const { policy } = run
-  const ended = run.state === 'ended'
-  return [
-    run.id,
-    run.livestreamId,
-    run.sellerId,
-    run.startedAt,
-    ended ? run.endedAt : null,
-    ended ? run.endReason : null,
-    policy.intervalMs,
-    policy.warningMs,
-    policy.autoEndMs,
-    policy.lowCreditThreshold,
-    policy.refundGraceMs,
-    run.billedIntervals,
-    run.paidInterval,
-    run.lastActivityAt,
-    run.silentSince,
-    run.warnedAt,
-    run.finalToldInterval,
-    ended ? null : dueAt(run),
-  ]
 }
 
 function toRun(row: RunRow): Run {

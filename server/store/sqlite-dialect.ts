@@ -11,7 +11,7 @@ import {
 } from 'kysely'
 import { Refusal } from '../domain/errors.js'
 import { diskOf, type SqliteDisk } from './sqlite-disk.js'
-import { TellingConnection } from './telling.js'
+import { TellingConnection, tellingAtOnce } from './telling.js'
 
 /** How long a transaction waits for the writers of other processes before it gives up. */
 const LONGEST_WAIT_MS = 10_000
@@ -39,17 +39,27 @@ export class ImmediateSqliteDialect extends SqliteDialect {
   }
 
   override createAdapter(): SqliteAdapter {
-    return new TransactionalSqliteAdapter(this.#disk)
+    return new TransactionalSqliteAdapter(this.#disk, this.#database.prepare)
   }
 }
 
 /** SQLite does run schema changes in transactions, so that a migration is whole or not there, and two never meet. */
 export class TransactionalSqliteAdapter extends SqliteAdapter {
   readonly disk: SqliteDisk
+  readonly #prepare: Sqlite.Database['prepare']
 
-  constructor(disk: SqliteDisk) {
+  constructor(disk: SqliteDisk, prepare: Sqlite.Database['prepare']) {
     super()
     this.disk = disk
+    this.#prepare = prepare
+  }
+
+  /** Runs a statement for each of these rows of parameters, in the transaction that is under way on the one connection. */
+  forEach(statement: string, rows: Iterable<readonly unknown[]>): void {
+    tellingAtOnce(() => {
+      const prepared = this.#prepare<unknown[]>(statement)
+      for (const row of rows) prepared.run(...row)
+    })
   }
 
   override get supportsTransactionalDdl(): boolean {

@@ -26,3 +26,12 @@ export async function telling<T>(ask: () => Promise<T>): Promise<T> {
     throw unavailable(error) ?? error
   }
 }
+
+/** The same, of what does not wait. */
+export function tellingAtOnce(ask: () => void): void {
+  try {
+    ask()
+  } catch (error) {
+    throw unavailable(error) ?? error
+  }
+}
