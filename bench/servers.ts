@@ -74,11 +74,12 @@ export async function startBuilt(prepare?: (file: string) => Promise<void>): Pro
   }
 }
 
-/** The built server on a fresh database on disk, with as many sellers, each with a livestream that is live. */
+/** The same, with as many sellers, each with a livestream that is live. */
 export async function startTallylight(
   sellers: number,
+  prepare?: (file: string) => Promise<void>,
 ): Promise<BenchServer & { readonly sellers: readonly BenchSeller[] }> {
-  const server = await startBuilt()
+  const server = await startBuilt(prepare)
   const { url } = server
   const live = manySellers(sellers)
   for (let from = 0; from < live.length; from += 100) {
