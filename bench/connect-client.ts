@@ -11,6 +11,14 @@ export interface ConnectOrder {
   readonly subscribe: boolean
 }
 
+/** What it tells after `listening`, once it was asked to `hear`, and each connection has heard one event more. */
+export interface Heard {
+  /** When each has, in the order of the sellers: on the wall clock, finer than its milliseconds. */
+  readonly at: readonly number[]
+  /** All frames together. */
+  readonly bytes: number
+}
+
 /** So many handshakes are under way at a time. */
 const AT_ONCE = 200
 
@@ -27,30 +35,53 @@ const BROWSER_HEADERS = [
   .join('')
 
 const open: Wire[] = []
+let hear: (nth: number, bytes: number) => void = () => undefined
 
-async function connectOne({ kind, url, subscribe }: ConnectOrder, seller: BenchSeller): Promise<void> {
+async function connectOne({ kind, url, subscribe }: ConnectOrder, seller: BenchSeller, nth: number): Promise<void> {
   let answered: () => void = () => undefined
   const snapshot = new Promise<void>((resolve) => {
     answered = resolve
   })
-  const wire = await dial(kind, url, seller, () => answered(), { headers: BROWSER_HEADERS, event: 'subscribe' })
+  const wire = await dial(kind, url, seller, () => answered(), {
+    headers: BROWSER_HEADERS,
+    event: 'subscribe',
+    heard: (bytes) => hear(nth, bytes),
+  })
   open.push(wire)
   if (!subscribe) return
   wire.send()
   await snapshot
 }
 
-process.on('message', async (order: ConnectOrder | 'end') => {
-  if (order === 'end') {
-    for (const wire of open) wire.close()
-    process.disconnect()
-    return
-  }
-  const waiting = [...order.sellers]
+async function connectAll(order: ConnectOrder): Promise<void> {
+  const waiting = [...order.sellers.entries()].reverse()
   const began = performance.now()
   const worker = async () => {
-    for (let seller = waiting.pop(); seller; seller = waiting.pop()) await connectOne(order, seller)
+    for (let next = waiting.pop(); next; next = waiting.pop()) await connectOne(order, next[1], next[0])
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
   process.send?.({ seconds: (performance.now() - began) / 1_000 })
+}
+
+/** Tells when each connection has heard one event more. */
+function hearOne(): void {
+  const at = new Array<number>(open.length).fill(0)
+  let count = 0
+  let bytes = 0
+  hear = (nth, length) => {
+    if (at[nth] !== 0) throw new Error(`connection ${nth} heard more than one event`)
+    at[nth] = performance.timeOrigin + performance.now()
+    bytes += length
+    count += 1
+    if (count === at.length) process.send?.({ at, bytes } satisfies Heard)
+  }
+  process.send?.('listening')
+}
+
+process.on('message', async (order: ConnectOrder | 'hear' | 'end') => {
+  if (order === 'hear') hearOne()
+  else if (order === 'end') {
+    for (const wire of open) wire.close()
+    process.disconnect()
+  } else await connectAll(order)
 })

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createSecretKey } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,11 +20,13 @@ export interface BenchServer {
 }
 
 export const SECRET = 'a secret for the benchmarks of Tallylight'
+/** As a text it would be tried as a private key first, at every token. */
+const KEY = createSecretKey(Buffer.from(SECRET))
 const cli = fileURLToPath(new URL('../dist/server/cli.js', import.meta.url))
 const echo = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
 
 /** A token that the servers here accept. */
-export const sign = (sub: string, role: string): string => jwt.sign({ sub, role }, SECRET, { expiresIn: '1h' })
+export const sign = (sub: string, role: string): string => jwt.sign({ sub, role }, KEY, { expiresIn: '1h' })
 
 /** What our server answers a heartbeat with, so that others can answer the same. */
 export interface Answer {

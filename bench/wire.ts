@@ -31,6 +31,8 @@ export interface RawOptions {
   readonly headers?: string
   /** What `send` sends; a ping where it is not said. */
   readonly event?: 'ping' | 'subscribe'
+  /** Called for each event that the server sends of itself, with the bytes that it took. */
+  readonly heard?: (bytes: number) => void
 }
 
 const OPCODE_TEXT = 0x81
@@ -64,13 +66,15 @@ function answerLength(bytes: Buffer): number {
 }
 
 const PONG = frame('3')
+/** What the text of an event begins with; an answer's begins with 43. */
+const EVENT = Buffer.from('42')
 
 function dialRaw(
   kind: Exclude<WireKind, 'socket.io-client'>,
   url: string,
   { token, livestreamId }: BenchSeller,
   answered: () => void,
-  { headers = '', event = 'ping' }: RawOptions,
+  { headers = '', event = 'ping', heard }: RawOptions,
 ): Promise<Wire> {
   const { hostname, port, host } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), noDelay: true })
@@ -103,6 +107,10 @@ function dialRaw(
         return
       }
       const from = kind === 'http' ? 0 : textAt(message)
+      if (heard && message[from] === EVENT[0] && message[from + 1] === EVENT[1]) {
+        heard(message.length)
+        return
+      }
       if (message.toString('latin1', from, from + success.length) === success) answered()
       else if (message.toString('latin1', from) === '2') socket.write(PONG)
       else throw new Error(`a heartbeat failed: ${message.toString('latin1')}`)

@@ -54,9 +54,7 @@ export function createDispatch({ db, changeMark }: Database, log: Log): Dispatch
   function push({ sellerId, events, lastSeq }: Outcome): void {
     const channel = channels.get(sellerId)
     if (!channel || events.length === 0) return
-    const before = lastSeq - events.length
-    const allUpToDate = [...channel.subscribers].every(({ cursor }) => cursor === before)
-    if (channel.pumping || !allUpToDate) {
+    if (channel.pumping || !areAllAt(channel, lastSeq - events.length)) {
       catchUp(sellerId, lastSeq).catch((error: unknown) => {
         log.error({ err: error, seller: sellerId }, 'events could not be read, trying again within a second')
         seenMark = -1
@@ -109,6 +107,11 @@ export function createDispatch({ db, changeMark }: Database, log: Log): Dispatch
   }
 
   return { join, leave, push, catchUp, lookForMissed }
+}
+
+function areAllAt({ subscribers }: Channel, seq: number): boolean {
+  for (const { cursor } of subscribers) if (cursor !== seq) return false
+  return true
 }
 
 /** Infinity where nobody subscribes. */

@@ -14,7 +14,7 @@ import type { Requests } from './requests.js'
 import { Turns } from './turns.js'
 
 export interface SocketParts {
-  readonly services: Services
+  readonly services: Pick<Services, 'tokens' | 'livestreams' | 'heartbeats' | 'snapshots'>
   readonly dispatch: Dispatch
   readonly presence: Presence
   readonly clock: Clock
