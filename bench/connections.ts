@@ -4,12 +4,10 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { openDatabase } from '../server/store/database.js'
-import { migrate } from '../server/store/migrate.js'
-import { goLive } from '../test/support/many-sellers.js'
 import type { ConnectOrder } from './connect-client.js'
+import { startLive } from './live-server.js'
 import { median, saveResult } from './result.js'
-import { type BenchSeller, type BenchServer, sign, startBuilt, startEcho } from './servers.js'
+import { type BenchSeller, type BenchServer, sign, startEcho } from './servers.js'
 import type { WireKind } from './wire.js'
 
 // What many idle connections cost: memory of the server for each, and how fast they are accepted; with a browser's headers,
@@ -37,27 +35,6 @@ interface Contestant {
   start(): Promise<{ server: BenchServer; sellers: readonly BenchSeller[] }>
 }
 
-const policy = {
-  intervalMs: 1_800_000,
-  warningMs: 600_000,
-  autoEndMs: 900_000,
-  lowCreditThreshold: 2,
-  refundGraceMs: 0,
-}
-
-/** The built server, with a live run for each connection. */
-async function startOurs() {
-  let sellers: BenchSeller[] = []
-  const server = await startBuilt(async (file) => {
-    const database = openDatabase({ kind: 'sqlite', file })
-    await migrate(database.db)
-    const live = await goLive(database, { count: connections, credits: 100, at: Date.now(), policy })
-    sellers = live.map(({ id, livestreamId }) => ({ token: sign(id, 'seller'), livestreamId }))
-    await database.close()
-  })
-  return { server, sellers }
-}
-
 async function startBare(kind: 'socket.io' | 'ws') {
   const sellers = Array.from({ length: connections }, (_, i) => ({
     token: sign(`live-${i}`, 'seller'),
@@ -71,7 +48,7 @@ const subscribed: Contestant = {
   kind: 'socket.io',
   subscribe: true,
   who: 'ours',
-  start: startOurs,
+  start: () => startLive(connections),
 }
 const connected: Contestant = { ...subscribed, name: 'Tallylight, connected', subscribe: false }
 const stock: Contestant = {

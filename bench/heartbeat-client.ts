@@ -15,6 +15,8 @@ export interface Order {
   readonly seconds: number
   /** Heartbeats a second over all clients; null for as many as there can be, each client with one under way. */
   readonly perSecond: number | null
+  /** What is asked by HTTP, where it is no heartbeat: see wire.ts. */
+  readonly request?: string
 }
 
 export interface Measured {
@@ -35,7 +37,7 @@ process.once('message', (order: Order) => {
   void run(order)
 })
 
-async function run({ kind, url, pid, sellers, seconds, perSecond }: Order): Promise<void> {
+async function run({ kind, url, pid, sellers, seconds, perSecond, request }: Order): Promise<void> {
   let counting = false
   let running = true
   const waits: number[] = []
@@ -53,11 +55,12 @@ async function run({ kind, url, pid, sellers, seconds, perSecond }: Order): Prom
 
   async function join(seller: BenchSeller): Promise<Client> {
     const client: Client = { wire: null, sentAt: 0 }
-    client.wire = await dial(kind, url, seller, () => {
+    const answered = () => {
       if (counting) waits.push(performance.now() - client.sentAt)
       if (perSecond !== null) idle.push(client)
       else if (running) beat(client)
-    })
+    }
+    client.wire = await dial(kind, url, seller, answered, request === undefined ? {} : { request })
     return client
   }
 

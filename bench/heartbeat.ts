@@ -1,10 +1,8 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { Measured, Order } from './heartbeat-client.js'
+import type { Measured } from './heartbeat-client.js'
+import { load } from './load.js'
 import { type Chart, median, saveResult, type Table, type Target } from './result.js'
 import { answerOf, type BenchServer, startEcho, startTallylight } from './servers.js'
 import type { WireKind } from './wire.js'
@@ -52,20 +50,8 @@ const express: Contestant = { name: 'Express, token check', kind: 'http', server
 const everybody = [ourSocket, theEcho, wsEcho, ourRest, http, express]
 const byLibrary = [ourSocket, theEcho].map((one): Contestant => ({ ...one, kind: 'socket.io-client' }))
 
-async function turn({ kind, server }: Contestant, { clients, perSecond }: Setting): Promise<Measured> {
-  const client = fork(fileURLToPath(new URL('./heartbeat-client.ts', import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
-  })
-  const { url, pid } = server
-  const order: Order = { kind, url, pid, sellers: sellers.slice(0, clients), seconds, perSecond }
-  client.send(order)
-  const failed = once(client, 'exit').then(([code]) => {
-    throw new Error(`the client stopped with exit code ${code}`)
-  })
-  failed.catch(() => undefined)
-  const [measured] = (await Promise.race([once(client, 'message'), failed])) as [Measured]
-  if (client.exitCode === null) await once(client, 'exit')
-  return measured
+async function turn({ kind, server: { url, pid } }: Contestant, { clients, perSecond }: Setting): Promise<Measured> {
+  return load({ kind, url, pid, sellers: sellers.slice(0, clients), seconds, perSecond })
 }
 
 async function inTurn(setting: Setting): Promise<Turns> {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import jwt from 'jsonwebtoken'
+import type { BareRoute } from './express-server.js'
 
 export interface BenchSeller {
   readonly token: string
@@ -24,6 +25,7 @@ export const SECRET = 'a secret for the benchmarks of Tallylight'
 const KEY = createSecretKey(Buffer.from(SECRET))
 const cli = fileURLToPath(new URL('../dist/server/cli.js', import.meta.url))
 const echo = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
+const bareExpress = fileURLToPath(new URL('./express-server.ts', import.meta.url))
 
 /** A token that the servers here accept. */
 export const sign = (sub: string, role: string): string => jwt.sign({ sub, role }, KEY, { expiresIn: '1h' })
@@ -36,8 +38,17 @@ export interface Answer {
 
 /** A server that does next to nothing with a heartbeat, and answers the same (echo-server.ts). */
 export async function startEcho(kind: 'socket.io' | 'ws' | 'http' | 'express', answer: Answer): Promise<BenchServer> {
-  const child = spawn(process.execPath, ['--import', 'tsx', echo, kind], {
-    env: { ...process.env, NODE_ENV: 'production', BENCH_ANSWER: JSON.stringify(answer), BENCH_SECRET: SECRET },
+  return startBare(echo, kind, { BENCH_ANSWER: JSON.stringify(answer) })
+}
+
+/** Express with a token check and one read of the accounts in an SQLite file, which answers what it is given (express-server.ts). */
+export async function startExpress(file: string, routes: readonly BareRoute[]): Promise<BenchServer> {
+  return startBare(bareExpress, file, { BENCH_ANSWERS: JSON.stringify(routes) })
+}
+
+async function startBare(program: string, argument: string, env: NodeJS.ProcessEnv): Promise<BenchServer> {
+  const child = spawn(process.execPath, ['--import', 'tsx', program, argument], {
+    env: { ...process.env, NODE_ENV: 'production', BENCH_SECRET: SECRET, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   return { url: await listeningUrl(child), pid: child.pid ?? 0, stop: () => stop(child) }

@@ -33,7 +33,11 @@ export interface RawOptions {
   readonly event?: 'ping' | 'subscribe'
   /** Called for each event that the server sends of itself, with the bytes that it took. */
   readonly heard?: (bytes: number) => void
+  /** What `send` asks by HTTP, with `:id` for the livestream; a heartbeat where it is not said. */
+  readonly request?: string
 }
+
+const HEARTBEAT = 'POST /api/livestreams/:id/heartbeat/'
 
 const OPCODE_TEXT = 0x81
 const MASKED = 0x80
@@ -74,15 +78,15 @@ function dialRaw(
   url: string,
   { token, livestreamId }: BenchSeller,
   answered: () => void,
-  { headers = '', event = 'ping', heard }: RawOptions,
+  { headers = '', event = 'ping', heard, request = HEARTBEAT }: RawOptions,
 ): Promise<Wire> {
   const { hostname, port, host } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), noDelay: true })
   const beat =
     kind === 'http'
       ? Buffer.from(
-          `POST /api/livestreams/${livestreamId}/heartbeat/ HTTP/1.1\r\nHost: ${host}\r\n` +
-            `Authorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`,
+          `${request.replace(':id', livestreamId)} HTTP/1.1\r\nHost: ${host}\r\n` +
+            `Authorization: Bearer ${token}\r\n${request.startsWith('POST') ? 'Content-Length: 0\r\n' : ''}\r\n`,
         )
       : frame(`420["${event}",{"livestream_id":"${livestreamId}"}]`)
   const success = kind === 'http' ? 'HTTP/1.1 200' : '430[{"ok":true'
@@ -113,7 +117,7 @@ function dialRaw(
       }
       if (message.toString('latin1', from, from + success.length) === success) answered()
       else if (message.toString('latin1', from) === '2') socket.write(PONG)
-      else throw new Error(`a heartbeat failed: ${message.toString('latin1')}`)
+      else throw new Error(`it was answered: ${message.toString('latin1')}`)
     }
 
     let rest: Buffer = Buffer.alloc(0)

@@ -1,0 +1,44 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+/** A process of this folder that answers each order with one message, in their order. */
+export interface Worker {
+  ask<T>(order: object | string): Promise<T>
+  /** Its next message. */
+  next<T>(): Promise<T>
+  /** Tells it to end, and waits until it has. */
+  end(): Promise<void>
+  /** Waits until it has ended by itself. */
+  ended(): Promise<void>
+}
+
+export function startWorker(file: string, execArgv: readonly string[] = []): Worker {
+  const child: ChildProcess = fork(fileURLToPath(new URL(file, import.meta.url)), {
+    execArgv: ['--import', 'tsx', ...execArgv],
+  })
+  const gone = once(child, 'exit')
+  const failed = gone.then(([code]) => {
+    throw new Error(`${file} ended with exit code ${code}`)
+  })
+  failed.catch(() => undefined)
+  const next = async <T>(): Promise<T> => {
+    const [message] = (await Promise.race([once(child, 'message'), failed])) as [T]
+    return message
+  }
+  return {
+    next,
+    ask(order) {
+      const answer = next<never>()
+      child.send(order)
+      return answer
+    },
+    async end() {
+      if (child.connected) child.send('end')
+      await gone
+    },
+    async ended() {
+      await gone
+    },
+  }
+}
