@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { EventKind } from '../../client-sdk/protocol/index.js'
 import type { NumberedEvent } from '../domain/outcome.js'
 import type { Db } from './database.js'
@@ -30,25 +31,15 @@ export async function insertEvents(
 
 /** The events of a seller past `after`, in their order, at most `limit`. */
 export async function eventsAfter(db: Db, sellerId: string, after: number, limit: number): Promise<StoredEvent[]> {
-  const rows = await db
-    .selectFrom('events')
-    .select(['seq', 'kind', 'payload'])
-    .where('seller_id', '=', sellerId)
-    .where('seq', '>', after)
-    .orderBy('seq')
-    .limit(limit)
-    .execute()
+  const { rows } = await sql<{ seq: number; kind: EventKind; payload: string }>`
+    select seq, kind, payload from events where seller_id = ${sellerId} and seq > ${after}
+    order by seq limit ${limit}`.execute(db)
   return rows.map(({ seq, kind, payload }) => ({ seq, kind, payload: JSON.parse(payload) as object }))
 }
 
 /** The oldest sequence that is still kept of a seller's events; null where there are none. */
 export async function oldestKept(db: Db, sellerId: string): Promise<number | null> {
-  const row = await db
-    .selectFrom('events')
-    .select('seq')
-    .where('seller_id', '=', sellerId)
-    .orderBy('seq')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.seq ?? null
+  const { rows } = await sql<{ seq: number }>`
+    select seq from events where seller_id = ${sellerId} order by seq limit 1`.execute(db)
+  return rows[0]?.seq ?? null
 }

@@ -101,9 +101,10 @@ export async function listEntries(
   before: number,
   limit: number,
 ): Promise<Entry[]> {
-  let query = db.selectFrom('ledger_entries').selectAll().where('seller_id', '=', of.sellerId).where('id', '<', before)
-  if (of.livestreamId !== undefined) query = query.where('livestream_id', '=', of.livestreamId)
-  const rows = await query.orderBy('id', 'desc').limit(limit).execute()
+  const ofLivestream = of.livestreamId === undefined ? sql`` : sql`and livestream_id = ${of.livestreamId}`
+  const { rows } = await sql<ReadRow>`
+    select * from ledger_entries where seller_id = ${of.sellerId} ${ofLivestream} and id < ${before}
+    order by id desc limit ${limit}`.execute(db)
   return rows.map(toEntry)
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import type { Db } from './database.js'
 
@@ -35,8 +36,8 @@ export async function insertLivestream(db: Db, livestream: Livestream): Promise<
 }
 
 export async function findLivestream(db: Db, id: string): Promise<Livestream | null> {
-  const row = await db.selectFrom('livestreams').selectAll().where('id', '=', id).executeTakeFirst()
-  return row ? toLivestream(row) : null
+  const { rows } = await sql<Row>`select * from livestreams where id = ${id}`.execute(db)
+  return rows[0] ? toLivestream(rows[0]) : null
 }
 
 export interface LivestreamFilter {

@@ -30,17 +30,17 @@ export async function lastRuns(db: Db, livestreamIds: Iterable<string>): Promise
 
 /** The current or else the last run of a livestream; null where it was never live. */
 export async function lastRun(db: Db, livestreamId: string): Promise<Run | null> {
-  return (await lastRuns(db, [livestreamId])).get(livestreamId) ?? null
+  const { rows } = await sql<RunRow>`
+    select * from runs where livestream_id = ${livestreamId} order by id desc limit 1`.execute(db)
+  return rows[0] ? toRun(rows[0]) : null
 }
 
 /** What all runs of a livestream together have consumed. */
 export async function totalConsumed(db: Db, livestreamId: string): Promise<number> {
-  const { total } = await db
-    .selectFrom('runs')
-    .where('livestream_id', '=', livestreamId)
-    .select(sql<number>`cast(coalesce(sum(credits_consumed), 0) as bigint)`.as('total'))
-    .executeTakeFirstOrThrow()
-  return total
+  const { rows } = await sql<{ total: number }>`
+    select cast(coalesce(sum(credits_consumed), 0) as bigint) as total from runs
+    where livestream_id = ${livestreamId}`.execute(db)
+  return rows[0]?.total ?? 0
 }
 
 /** The id that the next run gets: ids are in the order of starting, also across deletions and rollbacks (B4). */

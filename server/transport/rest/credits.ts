@@ -7,6 +7,7 @@ import { parse, plainText, sellerId } from '../validate.js'
 import { jsonBody } from './body.js'
 import { identityOf } from './identity.js'
 import { beforeId, pageLimit, seenSeq } from './query.js'
+import { reply } from './reply.js'
 
 const creditsQuery = z.strictObject({ seller_id: sellerId.optional() })
 const ledgerQuery = z.strictObject({ seller_id: sellerId.optional(), cursor: beforeId, limit: pageLimit })
@@ -24,17 +25,17 @@ export function creditRoutes({ lookups, snapshots, moveCredits }: Services): Rou
   const router = Router()
   router.get('/credits', async (req, res) => {
     const { seller_id } = parse(creditsQuery, req.query)
-    res.json(await lookups.credits(identityOf(res), seller_id))
+    reply(res, await lookups.credits(identityOf(res), seller_id))
   })
   router.get('/credits/ledger', async (req, res) => {
     const { seller_id, cursor, limit } = parse(ledgerQuery, req.query)
-    res.json(await lookups.ledger(identityOf(res), { sellerId: seller_id, before: cursor, limit }))
+    reply(res, await lookups.ledger(identityOf(res), { sellerId: seller_id, before: cursor, limit }))
   })
   router.get('/events', async (req, res) => {
     const { after, limit } = parse(eventsQuery, req.query)
     const by = identityOf(res)
     if (by.role !== 'seller') throw permissionDenied()
-    res.json(await snapshots.events(by.sub, after, limit))
+    reply(res, await snapshots.events(by.sub, after, limit))
   })
   router.post('/sellers/:seller_id/credits', jsonBody, async (req, res) => {
     if (identityOf(res).role === 'seller') throw permissionDenied()

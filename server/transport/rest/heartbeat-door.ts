@@ -1,8 +1,9 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
 import { isLivestreamId } from '../../domain/livestream-id.js'
 import type { Services } from '../services.js'
 import { identityOf } from './identity.js'
+import { reply } from './reply.js'
 
 export interface HeartbeatDoorParts {
   /** Takes what is not plainly a heartbeat. */
@@ -39,7 +40,7 @@ export function heartbeatsFirst(
     }
     inTurn(before, req, res, fail, () => {
       const by = identityOf(res)
-      heartbeats.take(livestreamId, by, { resolve: (answer) => replyJson(response, answer), reject: fail })
+      heartbeats.take(livestreamId, by, { resolve: (answer) => reply(res, answer), reject: fail })
     })
   }
 }
@@ -72,14 +73,4 @@ function inTurn(
     }
   }
   from(0)
-}
-
-function replyJson(response: ServerResponse, body: object): void {
-  const text = JSON.stringify(body)
-  response
-    .writeHead(200, {
-      'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(text),
-    })
-    .end(text)
 }

@@ -6,6 +6,7 @@ import { ignoredBody } from './body.js'
 import { identityOf } from './identity.js'
 import { livestreamIdsOnly } from './livestream-ids.js'
 import { timeScale } from './query.js'
+import { reply } from './reply.js'
 
 const startQuery = z.object({ time_scale: timeScale })
 
@@ -16,21 +17,21 @@ export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Ro
   router.param('id', livestreamIdsOnly)
 
   router.get('/credit-monitor/status', async (_req, res) => {
-    res.json(await lookups.monitorStatus(identityOf(res)))
+    reply(res, await lookups.monitorStatus(identityOf(res)))
   })
   router.post('/:id/heartbeat', ignoredBody, async (req, res) => {
     res.json(await heartbeats.record(idOf(req.params), identityOf(res)))
   })
   router.post('/:id/check_credits', ignoredBody, async (req, res) => {
-    res.json(await livestreams.check(idOf(req.params), identityOf(res)))
+    reply(res, await livestreams.check(idOf(req.params), identityOf(res)))
   })
   router.patch(['/start/:id', '/:id/start'], ignoredBody, async (req, res) => {
     // What else a query string says is ignored (H).
     const { time_scale } = parse(startQuery, { time_scale: req.query['time_scale'] })
-    res.json(await livestreams.start(idOf(req.params), identityOf(res), time_scale))
+    reply(res, await livestreams.start(idOf(req.params), identityOf(res), time_scale))
   })
   router.patch(['/end/:id', '/:id/end'], ignoredBody, async (req, res) => {
-    res.json(await livestreams.end(idOf(req.params), identityOf(res)))
+    reply(res, await livestreams.end(idOf(req.params), identityOf(res)))
   })
   return router
 }

@@ -6,6 +6,7 @@ import { jsonBody } from './body.js'
 import { identityOf } from './identity.js'
 import { livestreamIdsOnly } from './livestream-ids.js'
 import { beforeId, pageLimit, seenSeq } from './query.js'
+import { reply } from './reply.js'
 
 const title = z.string().trim().pipe(plainText.min(1, 'must not be empty'))
 const createBody = z.strictObject({ title, id: livestreamId.optional(), seller_id: sellerId.optional() })
@@ -33,23 +34,23 @@ export function livestreamRoutes({ livestreams, lookups, snapshots }: Services):
   router.get('/', async (req, res) => {
     const { status, seller_id, cursor, limit } = parse(listQuery, req.query)
     const query = { sellerId: seller_id, liveOnly: status === 'live', cursor, limit }
-    res.json(await lookups.livestreams(identityOf(res), query))
+    reply(res, await lookups.livestreams(identityOf(res), query))
   })
   router.get('/:id', async (req, res) => {
     parse(noQuery, req.query)
-    res.json(await lookups.livestream(req.params.id, identityOf(res)))
+    reply(res, await lookups.livestream(req.params.id, identityOf(res)))
   })
   router.get('/:id/snapshot', async (req, res) => {
     const { after } = parse(snapshotQuery, req.query)
-    res.json(await snapshots.snapshot(req.params.id, identityOf(res), after))
+    reply(res, await snapshots.snapshot(req.params.id, identityOf(res), after))
   })
   router.get('/:id/ledger', async (req, res) => {
     const { cursor, limit } = parse(ledgerQuery, req.query)
-    res.json(await lookups.livestreamLedger(req.params.id, identityOf(res), { before: cursor, limit }))
+    reply(res, await lookups.livestreamLedger(req.params.id, identityOf(res), { before: cursor, limit }))
   })
   router.post('/:id/force_end', jsonBody, async (req, res) => {
     const { reason } = parse(forceEndBody, req.body ?? {})
-    res.json(await livestreams.forceEnd(String(req.params['id']), identityOf(res), reason))
+    reply(res, await livestreams.forceEnd(String(req.params['id']), identityOf(res), reason))
   })
   return router
 }

@@ -42,14 +42,14 @@ export function createRest(services: Services, { corsOrigins, development, log }
   app.set('query parser', 'simple')
   app.disable('x-powered-by')
   app.use(headers)
-  app.use(operationRoutes(services))
-  app.use(pageFiles())
   if (development) app.use('/dev', developmentRoutes(services))
   app.use('/api', ...beforeApi)
   // The old server had its routes under a double prefix too.
   app.use('/api/livestreams/livestreams', legacyRoutes(services))
   app.use('/api/livestreams', legacyRoutes(services), livestreamRoutes(services))
   app.use('/api', creditRoutes(services))
+  // Last: it looks on the disk for whatever is asked.
+  app.use(operationRoutes(services), pageFiles())
   app.use(routeNotFound)
   app.use(refuse)
   return heartbeatsFirst(services, { app, before: [headers, ...beforeApi, ignoredBody], refuse })
