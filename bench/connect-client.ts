@@ -85,3 +85,4 @@ process.on('message', async (order: ConnectOrder | 'hear' | 'end') => {
     process.disconnect()
   } else await connectAll(order)
 })
+process.once('disconnect', () => process.exit())

@@ -154,3 +154,7 @@ async function obey(order: PushOrder | 'grant' | 'push' | 'spent' | 'end'): Prom
 }
 
 process.on('message', (order: PushOrder | 'grant' | 'push' | 'spent' | 'end') => void obey(order))
+process.once('disconnect', () => {
+  rmSync(folder, { recursive: true, force: true })
+  process.exit()
+})
