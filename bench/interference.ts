@@ -16,7 +16,7 @@ import { type BenchServer, startTallylight } from './servers.js'
 const RUNS = 100_000
 const PER_SECOND = 1_000
 const CLIENTS = 500
-const SECONDS = 4
+const SECONDS = 2
 /** From the filling on until all runs fall due, at one instant: long enough to start, and to measure without. */
 const LEAD_MS = 30_000
 /** What Node measures a block of the event loop with: a timer of so long, whose length it counts in. */
