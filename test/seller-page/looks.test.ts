@@ -10,8 +10,13 @@ import { goLive, type Visit, visit } from './visit.js'
 
 // Whether everybody can use the page: by contrast and names (axe), at the width of a small phone, and without a mouse.
 
-// Intervals of twenty minutes in the page's fast time: looking takes its time.
-const folder = commandFolder({ JWT_SECRET: '', CREDIT_DEDUCTION_INTERVAL: '10h' })
+// Twenty minutes in the page's fast time: looking takes its time, also at a page that is cut off and silent.
+const folder = commandFolder({
+  JWT_SECRET: '',
+  CREDIT_DEDUCTION_INTERVAL: '10h',
+  INACTIVITY_WARNING_TIME: '10h',
+  INACTIVITY_AUTO_END_TIME: '11h',
+})
 let server: Served
 let gate: Gate
 let browser: Browser
