@@ -12,7 +12,7 @@ import { shortest } from '../simulation/shortest.js'
 
 const SIZES = { hours: 12, sellers: 10, nodes: 3 }
 const SEEDS = [11, 12, 13, 14]
-const SHRINK_LIMIT_MS = 3_000
+const SHRINK_LIMIT_MS = 120_000
 
 const MINUTE = 60_000
 
