@@ -1,11 +1,9 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { openDatabase } from '../server/store/database.js'
 import { migrate } from '../server/store/migrate.js'
-import type { Measured, Order } from './heartbeat-client.js'
+import type { Measured } from './heartbeat-client.js'
 import { fillWithLiveRuns } from './live-runs.js'
+import { load } from './load.js'
 import { median, saveResult } from './result.js'
 import { type BenchServer, startTallylight } from './servers.js'
 
@@ -45,17 +43,8 @@ const deductions = (server: BenchServer) => metric(server, 'tallylight_credits_t
 
 async function phase(server: Awaited<ReturnType<typeof startTallylight>>): Promise<Phase> {
   const { url, pid, sellers } = server
-  const client = fork(fileURLToPath(new URL('./heartbeat-client.ts', import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
-  })
-  const order: Order = { kind: 'socket.io', url, pid, sellers, seconds: SECONDS, perSecond: PER_SECOND }
   await metric(server, 'any')
-  client.send(order)
-  const failed = once(client, 'exit').then(([code]) => {
-    throw new Error(`the client stopped with exit code ${code}`)
-  })
-  failed.catch(() => undefined)
-  const [heartbeats] = (await Promise.race([once(client, 'message'), failed])) as [Measured]
+  const heartbeats = await load({ kind: 'socket.io', url, pid, sellers, seconds: SECONDS, perSecond: PER_SECOND })
   const longest = await metric(server, 'nodejs_eventloop_lag_max_seconds')
   return { heartbeats, longestBlockMs: Math.max(0, longest * 1_000 - TIMER_MS) }
 }

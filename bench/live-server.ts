@@ -10,7 +10,8 @@ export interface LiveServer {
   readonly file: string
 }
 
-const policy = {
+/** Of every run in a database that is filled here. */
+export const policy = {
   intervalMs: 1_800_000,
   warningMs: 600_000,
   autoEndMs: 900_000,

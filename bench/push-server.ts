@@ -17,6 +17,7 @@ import { openDatabase } from '../server/store/database.js'
 import { migrate } from '../server/store/migrate.js'
 import { applyOutcomes } from '../server/store/outcomes.js'
 import { goLive } from '../test/support/many-sellers.js'
+import { policy } from './live-server.js'
 import type { BenchSeller } from './servers.js'
 import { sign } from './servers.js'
 
@@ -44,14 +45,6 @@ export interface Spent {
   readonly cpuMs: number
 }
 
-const MINUTE_MS = 60_000
-const policy = {
-  intervalMs: 30 * MINUTE_MS,
-  warningMs: 10 * MINUTE_MS,
-  autoEndMs: 15 * MINUTE_MS,
-  lowCreditThreshold: 2,
-  refundGraceMs: 0,
-}
 /** So many sellers one transaction grants to. */
 const TOGETHER = 250
 

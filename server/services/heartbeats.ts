@@ -126,7 +126,18 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   }
 
   function refuse(heartbeats: readonly Pending[], error: unknown): void {
-    for (const { waiters } of heartbeats) for (const waiter of waiters) waiter.reject(error)
+    for (const { waiters } of heartbeats) tell(waiters, (waiter) => waiter.reject(error))
+  }
+
+  /** One who cannot be answered keeps nobody else from an answer. */
+  function tell(waiters: Pending['waiters'], of: (waiter: Waiter<HeartbeatAnswer>) => void): void {
+    for (const waiter of waiters) {
+      try {
+        of(waiter)
+      } catch (error) {
+        log.error({ err: error }, 'a heartbeat could not be answered')
+      }
+    }
   }
 
   function follow(recording: Promise<void>): void {
@@ -157,7 +168,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       remaining_credits: row.balance,
       credits_consumed: row.creditsConsumed,
     }
-    for (const waiter of pending.waiters) waiter.resolve(answer)
+    tell(pending.waiters, (waiter) => waiter.resolve(answer))
   }
 
   async function recordOneByOne(batch: readonly Pending[]): Promise<void> {
@@ -169,9 +180,9 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       const { sellerId } = await ownLivestream(metering.db, livestreamId, by)
       const answer = await settleAndRecord(livestreamId, sellerId)
       onRecorded(waiters.length)
-      for (const waiter of waiters) waiter.resolve(answer)
+      tell(waiters, (waiter) => waiter.resolve(answer))
     } catch (error) {
-      for (const waiter of waiters) waiter.reject(error)
+      tell(waiters, (waiter) => waiter.reject(error))
     }
   }
 

@@ -114,6 +114,22 @@ for (const size of [300, 1_200]) {
   })
 }
 
+test('one who cannot be answered keeps nobody else from an answer, in this batch and after it', async () => {
+  const [ann, bob] = (await live(2)) as [LiveSeller, LiveSeller]
+  await elapse(MINUTE_MS)
+  const broken = (): never => {
+    throw new Error('the connection is gone')
+  }
+  heartbeats.take(ann.livestreamId, seller(ann.id), { resolve: broken, reject: broken })
+  const answers = await Promise.all([beat(ann), beat(bob)])
+  assert.equal(
+    answers.map(({ last_activity }) => last_activity),
+    [now(), now()],
+  )
+  assert.is((await beat(bob)).last_activity, now())
+  await heartbeats.drained()
+})
+
 test('A7: what arrives while a batch is written is the next batch', async () => {
   const sellers = await live(200)
   await elapse(MINUTE_MS)

@@ -61,7 +61,7 @@ export function creditRoutes({ lookups, snapshots, moveCredits }: Services): Rou
       reason,
       corrects,
     })
-    res.status(created ? 201 : 200).json(answer)
+    reply(res, answer, created ? 201 : 200)
   })
   return router
 }

@@ -6,6 +6,7 @@ import type { Services } from '../services.js'
 import { parse, sellerId } from '../validate.js'
 import { jsonBody } from './body.js'
 import { authenticate, identityOf } from './identity.js'
+import { reply } from './reply.js'
 
 const SESSION_MS = 60 * 60 * 1_000
 const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -21,7 +22,7 @@ export function developmentRoutes({ tokens, lookups, livestreams, moveCredits }:
   const router = Router()
   router.use(loopbackOnly, jsonBody)
   router.get('/', (_req, res) => {
-    res.json({ development: true })
+    reply(res, { development: true })
   })
   router.post('/session', async (req, res) => {
     const { seller_id } = parse(sessionBody, req.body)
@@ -30,7 +31,7 @@ export function developmentRoutes({ tokens, lookups, livestreams, moveCredits }:
     const { items } = await lookups.livestreams(identity, { liveOnly: false, cursor: '', limit: 1 })
     const livestream =
       items[0] ?? (await livestreams.create({ title: `The stream of ${seller_id}` }, identity)).livestream
-    res.json({ token, expires_at: toTimestamp(identity.expiresAt), livestream_id: livestream.id })
+    reply(res, { token, expires_at: toTimestamp(identity.expiresAt), livestream_id: livestream.id })
   })
   router.post('/credits', authenticate(tokens), async (req, res) => {
     const { credits } = parse(creditsBody, req.body)
@@ -44,7 +45,7 @@ export function developmentRoutes({ tokens, lookups, livestreams, moveCredits }:
       idempotencyKey: `page:${idempotencyKey}`,
       reason: 'Bought on the seller page',
     })
-    res.status(201).json({ balance })
+    reply(res, { balance }, 201)
   })
   return router
 }

@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, RequestHandler } from 'express'
 import type { ErrorBody, ErrorCode } from '../../../client-sdk/protocol/index.js'
 import { Refusal } from '../../domain/errors.js'
 import type { Log } from '../../log.js'
+import { reply } from './reply.js'
 
 /** The HTTP status of every code (H1). */
 export const STATUS_OF: Record<ErrorCode, number> = {
@@ -39,7 +40,7 @@ export const routeNotFound: RequestHandler = (req) => {
   throw new Refusal('route_not_found', `There is no ${req.method} ${req.path} here; README.md lists the routes`)
 }
 
-/** Answers an error: `{error, code}`, and nothing of the inside (H1). */
+/** Answers an error: `{error, code}`, and nothing of the inside (H1). Behind Express and in front of it, so it uses nothing of Express. */
 export function errorHandler(log: Log): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
     if (res.headersSent) {
@@ -48,12 +49,12 @@ export function errorHandler(log: Log): ErrorRequestHandler {
     }
     const refusal = toRefusal(error)
     const status = STATUS_OF[refusal.code]
-    if (status === 500) log.error({ err: error, method: req.method, path: req.path }, 'request failed')
-    if (status === 401) res.set('WWW-Authenticate', challenge(refusal.code))
-    if (status === 503) res.set('Retry-After', '1')
-    if (status === 413) res.set('Connection', 'close')
+    if (status === 500) log.error({ err: error, method: req.method, path: req.url.split('?')[0] }, 'request failed')
+    if (status === 401) res.setHeader('WWW-Authenticate', challenge(refusal.code))
+    if (status === 503) res.setHeader('Retry-After', '1')
+    if (status === 413) res.setHeader('Connection', 'close')
     const body: ErrorBody = { error: refusal.message, code: refusal.code, ...refusal.details }
-    res.status(status).json(body)
+    reply(res, body, status)
   }
 }
 

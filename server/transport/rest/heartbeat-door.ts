@@ -1,14 +1,14 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
-import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { isLivestreamId } from '../../domain/livestream-id.js'
 import type { Services } from '../services.js'
 import { identityOf } from './identity.js'
 import { reply } from './reply.js'
 
 export interface HeartbeatDoorParts {
-  /** Takes what is not plainly a heartbeat. */
-  readonly app: Express
-  /** What the app does before a route, in its order. */
+  /** Express, which takes what is not plainly a heartbeat. */
+  readonly otherwise: RequestListener
+  /** What it does before a route, in its order. */
   readonly before: readonly RequestHandler[]
   readonly refuse: ErrorRequestHandler
 }
@@ -22,22 +22,18 @@ const HEARTBEAT = /^\/api\/livestreams\/(?:livestreams\/)?([\w-]+)\/heartbeat\/?
  */
 export function heartbeatsFirst(
   { heartbeats }: Pick<Services, 'heartbeats'>,
-  { app, before, refuse }: HeartbeatDoorParts,
+  { otherwise, before, refuse }: HeartbeatDoorParts,
 ): RequestListener {
   return (request, response) => {
     const livestreamId = livestreamOf(request)
     if (livestreamId === null) {
-      app(request, response)
+      otherwise(request, response)
       return
     }
-    // Of all that Express adds, the steps before a route use this alone.
+    // Of all that Express adds, the steps before a route and the refusal use this alone.
     const res = Object.assign(response, { locals: {} }) as unknown as Response
     const req = request as Request
-    const fail = (error: unknown): void => {
-      Object.setPrototypeOf(req, app.request)
-      Object.setPrototypeOf(res, app.response)
-      refuse(error, Object.assign(req, { res }), Object.assign(res, { req }), () => response.destroy())
-    }
+    const fail = (error: unknown): void => void refuse(error, req, res, () => response.destroy())
     inTurn(before, req, res, fail, () => {
       const by = identityOf(res)
       heartbeats.take(livestreamId, by, { resolve: (answer) => reply(res, answer), reject: fail })

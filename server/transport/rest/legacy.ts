@@ -20,7 +20,7 @@ export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Ro
     reply(res, await lookups.monitorStatus(identityOf(res)))
   })
   router.post('/:id/heartbeat', ignoredBody, async (req, res) => {
-    res.json(await heartbeats.record(idOf(req.params), identityOf(res)))
+    reply(res, await heartbeats.record(idOf(req.params), identityOf(res)))
   })
   router.post('/:id/check_credits', ignoredBody, async (req, res) => {
     reply(res, await livestreams.check(idOf(req.params), identityOf(res)))

@@ -29,7 +29,7 @@ export function livestreamRoutes({ livestreams, lookups, snapshots }: Services):
     const body = parse(createBody, req.body)
     const request = { title: body.title, id: body.id, sellerId: body.seller_id }
     const { created, livestream } = await livestreams.create(request, identityOf(res))
-    res.status(created ? 201 : 200).json(livestream)
+    reply(res, livestream, created ? 201 : 200)
   })
   router.get('/', async (req, res) => {
     const { status, seller_id, cursor, limit } = parse(listQuery, req.query)

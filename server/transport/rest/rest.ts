@@ -52,5 +52,5 @@ export function createRest(services: Services, { corsOrigins, development, log }
   app.use(operationRoutes(services), pageFiles())
   app.use(routeNotFound)
   app.use(refuse)
-  return heartbeatsFirst(services, { app, before: [headers, ...beforeApi, ignoredBody], refuse })
+  return heartbeatsFirst(services, { otherwise: app, before: [headers, ...beforeApi, ignoredBody], refuse })
 }

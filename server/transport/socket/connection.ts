@@ -156,12 +156,12 @@ class PingReply implements Waiter<object> {
   ) {}
 
   resolve(answer: object): void {
-    this.ack?.({ ok: true, ...answer })
     this.connection.pingEnded()
+    this.ack?.({ ok: true, ...answer })
   }
 
   reject(error: unknown): void {
-    this.connection.refused('ping', this.ack, error)
     this.connection.pingEnded()
+    this.connection.refused('ping', this.ack, error)
   }
 }
