@@ -7,11 +7,12 @@ import { load } from './load.js'
 import { median, saveResult } from './result.js'
 import { type BenchServer, startTallylight } from './servers.js'
 
-// How long heartbeats take over sockets while a sweep charges 100,000 runs, beside how long they take before, on one server and
+// How long heartbeats take over sockets while a sweep charges hundreds of thousands of runs, beside how long they take before, on one server and
 // its SQLite file; a server and a file of its own for each round.
 //   npm run bench:interference [-- ROUNDS]
 
-const RUNS = 100_000
+/** More than a sweep charges while it is measured. */
+const RUNS = 300_000
 const PER_SECOND = 1_000
 const CLIENTS = 500
 const SECONDS = 2
