@@ -14,16 +14,19 @@ export function createPings(facts: () => PingFacts, send: () => void): Pings {
   let timer: ReturnType<typeof setTimeout> | undefined
   let lastPingAt = Number.NEGATIVE_INFINITY
   let hasInteracted = false
+  /** Until the next ping: what changes meanwhile must not put it off. */
+  let isUrgent = false
 
   function plan(urgent = false): void {
     clearTimeout(timer)
-    const waitMs = nextPingMs(facts(), performance.now() - lastPingAt, hasInteracted, urgent)
+    isUrgent ||= urgent
+    const waitMs = nextPingMs(facts(), performance.now() - lastPingAt, hasInteracted, isUrgent)
     if (waitMs !== null) timer = setTimeout(ping, waitMs)
   }
 
   function countAsPing(): void {
     lastPingAt = performance.now()
-    hasInteracted = false
+    hasInteracted = isUrgent = false
     plan()
   }
 

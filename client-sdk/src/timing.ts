@@ -22,7 +22,7 @@ export function pingIntervalMs(wishedMs: number | undefined, { inactivity_warnin
   return Math.min(inactivity_warning_ms, Math.max(inactivity_warning_ms / 5, wished))
 }
 
-/** A page that is shown, hidden and shown again says only once that it is there. */
+/** A page that is shown, hidden and shown again does not ping each time. */
 const PINGS_APART_MS = 1_000
 
 /** What automatic pings are decided by. */
@@ -37,10 +37,11 @@ export interface PingFacts {
  * How long to wait before the next automatic ping; null for none, until something changes.
  * @param sinceMs how long ago the last one was
  * @param interacted whether there was interaction since then
- * @param urgent a reconnect, or a page that is seen again: does not wait for the interval
+ * @param urgent since the last one there was a reconnect, or the page was seen again: does not wait for the interval
  */
 export function nextPingMs(facts: PingFacts, sinceMs: number, interacted: boolean, urgent: boolean): number | null {
   const { live, activity, intervalMs } = facts
   if (!live || activity === 'manual' || (activity === 'interaction' && !interacted)) return null
-  return urgent && sinceMs >= PINGS_APART_MS ? 0 : Math.min(LONGEST_TIMER_MS, Math.max(0, intervalMs - sinceMs))
+  const apartMs = urgent ? Math.min(PINGS_APART_MS, intervalMs) : intervalMs
+  return Math.min(LONGEST_TIMER_MS, Math.max(0, apartMs - sinceMs))
 }
