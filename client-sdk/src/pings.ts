@@ -14,13 +14,14 @@ export function createPings(facts: () => PingFacts, send: () => void): Pings {
   let timer: ReturnType<typeof setTimeout> | undefined
   let lastPingAt = Number.NEGATIVE_INFINITY
   let hasInteracted = false
-  /** Until the next ping: what changes meanwhile must not put it off. */
+  /** Until the next ping, or the end of the run: what changes meanwhile must not put it off. */
   let isUrgent = false
 
   function plan(urgent = false): void {
     clearTimeout(timer)
-    isUrgent ||= urgent
-    const waitMs = nextPingMs(facts(), performance.now() - lastPingAt, hasInteracted, isUrgent)
+    const now = facts()
+    isUrgent = now.live && (urgent || isUrgent)
+    const waitMs = nextPingMs(now, performance.now() - lastPingAt, hasInteracted, isUrgent)
     if (waitMs !== null) timer = setTimeout(ping, waitMs)
   }
 

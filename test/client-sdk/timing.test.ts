@@ -100,26 +100,48 @@ for (const { what, facts, sinceMs, interacted = false, urgent = false, expected 
   test(`A1: a ping ${what}`, () => assert.is(nextPingMs({ ...page, ...facts }, sinceMs, interacted, urgent), expected))
 }
 
-test('A1: what changes before an urgent ping is sent does not put it off, and it is sent once', async () => {
-  let sent = 0
+function counted(facts: PingFacts) {
+  const seen = { facts, sent: 0 }
   const pings = createPings(
-    () => page,
+    () => seen.facts,
     () => {
-      sent += 1
+      seen.sent += 1
     },
   )
+  /** Leaves no timer behind, which would keep the process. */
+  const over = () => {
+    seen.facts = { ...facts, live: false }
+    pings.plan()
+  }
+  return { seen, pings, over }
+}
+
+test('A1: what changes before an urgent ping is sent does not put it off, and it is sent once', async () => {
+  const { seen, pings, over } = counted(page)
   pings.plan(true)
   pings.plan()
   await sleep(50)
-  assert.is(sent, 1)
+  assert.is(seen.sent, 1)
   pings.plan()
   await sleep(50)
-  assert.is(sent, 1)
+  assert.is(seen.sent, 1)
   // One soon after another comes when a second is over.
   pings.plan(true)
   pings.plan()
   await sleep(1_000)
-  assert.is(sent, 2)
+  assert.is(seen.sent, 2)
+  over()
+})
+
+test('A1: a connection before a run is live is no news of it: its start was the activity', async () => {
+  const { seen, pings, over } = counted({ ...page, live: false })
+  pings.countAsPing()
+  pings.plan(true)
+  seen.facts = page
+  pings.plan()
+  await sleep(1_100)
+  assert.is(seen.sent, 0)
+  over()
 })
 
 test.run()
