@@ -24,6 +24,8 @@ export interface SqliteDisk {
  */
 export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
   let log: Promise<FileHandle> | null = null
+  /** What the connection is set to: 0 for off, where nothing waits for the disk at all. */
+  let synchronous: unknown = null
 
   /** The next one who waits opens it anew: what failed once may go well then. */
   function forget(): void {
@@ -33,15 +35,17 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
 
   return {
     async unsynced(commit) {
+      synchronous = sqlite.pragma('synchronous', { simple: true })
+      if (synchronous === 0) return commit()
       sqlite.pragma('synchronous = normal')
       try {
         return await commit()
       } finally {
-        sqlite.pragma('synchronous = full')
+        sqlite.pragma(`synchronous = ${synchronous}`)
       }
     },
     async sync() {
-      if (sqlite.memory) return
+      if (sqlite.memory || synchronous === 0) return
       log ??= open(`${sqlite.name}-wal`, 'r+')
       try {
         await (await log).datasync()
