@@ -5,7 +5,7 @@ import { DUE_RUNS, type DueRun, inBatches, type KnownRows, type Limit } from './
 export function sqliteLimit(file: string): Limit {
   const sqlite = new Sqlite(file)
   // As the program sets them.
-  for (const pragma of ['synchronous = full', 'temp_store = memory', 'wal_autocheckpoint = 4000']) sqlite.pragma(pragma)
+  for (const pragma of ['synchronous = full', 'temp_store = memory', 'wal_autocheckpoint = 500']) sqlite.pragma(pragma)
 
   return {
     charge(form, count, now) {

@@ -130,7 +130,7 @@ export async function startApp(config: Config, parts: AppParts): Promise<App> {
       }),
     ]
     if (sweepIntervalMs !== null) {
-      sweep = startSweep(metering, clock, sweepIntervalMs, log)
+      sweep = startSweep(metering, clock, sweepIntervalMs, log, heartbeats.isBusy)
       loops.push(sweep)
     }
 

@@ -29,6 +29,8 @@ export interface Heartbeats {
   record(livestreamId: string, by: Identity): Promise<HeartbeatAnswer>
   /** The same, for who has very many of them. */
   take(livestreamId: string, by: Identity, waiter: Waiter<HeartbeatAnswer>): void
+  /** Whether any are not answered yet. */
+  isBusy(): boolean
   /** Resolves when everything recorded so far is answered. */
   drained(): Promise<void>
 }
@@ -201,11 +203,14 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     })
   }
 
+  const isBusy = () => underWay !== null || onTheirWay.size > 0 || alone.size > 0
+
   return {
     record,
     take,
+    isBusy,
     async drained() {
-      while (underWay !== null || onTheirWay.size > 0 || alone.size > 0) {
+      while (isBusy()) {
         await Promise.all([underWay, ...onTheirWay, ...alone])
       }
     },

@@ -10,19 +10,25 @@ export interface Loop {
 
 /**
  * Runs a task again and again, never two at once.
- * @param task returns how many milliseconds to wait before the next time; what it throws is logged, and it goes on
+ * @param task returns how many milliseconds to wait before the next time; what it throws is logged, and it goes on. Its signal
+ *   says that it should come to an end soon
  * @param retryMs the wait after a failure
  */
-export function startLoop(name: string, task: () => Promise<number>, retryMs: number, log: Log): Loop {
+export function startLoop(
+  name: string,
+  task: (stopping: AbortSignal) => Promise<number>,
+  retryMs: number,
+  log: Log,
+): Loop {
   let timer: NodeJS.Timeout | undefined
   let plannedAt = 0
   let underWay: Promise<void> | null = null
   let again: number | null = null
-  let stopped = false
+  const stopping = new AbortController()
   let hasFailed = false
 
   function plan(inMs: number): void {
-    if (stopped) return
+    if (stopping.signal.aborted) return
     clearTimeout(timer)
     plannedAt = uptimeMs() + inMs
     timer = setTimeout(pass, inMs)
@@ -30,7 +36,7 @@ export function startLoop(name: string, task: () => Promise<number>, retryMs: nu
 
   function pass(): void {
     again = null
-    underWay = task()
+    underWay = task(stopping.signal)
       .then(
         (inMs) => {
           if (hasFailed) log.info({ loop: name }, `${name} goes on`)
@@ -57,7 +63,7 @@ export function startLoop(name: string, task: () => Promise<number>, retryMs: nu
       else if (uptimeMs() + inMs < plannedAt) plan(inMs)
     },
     async stop() {
-      stopped = true
+      stopping.abort()
       clearTimeout(timer)
       await underWay
     },

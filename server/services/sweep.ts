@@ -1,16 +1,24 @@
-import { setImmediate } from 'node:timers/promises'
-import type { Clock } from '../clock.js'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { type Clock, uptimeMs } from '../clock.js'
 import type { Instant } from '../domain/instant.js'
 import type { Outcome } from '../domain/outcome.js'
 import type { Log } from '../log.js'
+import { holdsEventLoop } from '../store/dialect.js'
 import { type DueOptions, earliestDue, PASS_BEGIN } from '../store/due.js'
 import { lastStamp } from '../store/stamps.js'
 import { type Loop, startLoop } from './loop.js'
 import type { Metering, Unsettled } from './metering.js'
 import { createSetAside } from './set-aside.js'
 
-/** How many due runs one transaction of a pass settles: a few milliseconds of the event loop. */
-const BATCH_RUNS = 250
+/** The most due runs that one transaction of a pass settles. */
+const LARGEST_BATCH = 250
+/** Where a transaction holds the event loop: how many the first settles, and the fewest, since each commit waits for the disk. */
+const FIRST_BATCH = 32
+const SMALLEST_BATCH = 16
+/** How long one should hold it: while requests come now and then, and while none do. */
+const SHORT_BATCH_MS = 5
+const LONG_BATCH_MS = 25
+const NOW_AND_THEN_MS = 1_000
 /** The shortest sleep between two passes. */
 const SHORTEST_SLEEP_MS = 20
 
@@ -21,33 +29,61 @@ export interface PassOptions {
   readonly onUnsettled?: (unsettled: readonly Unsettled[]) => void
   readonly others?: DueOptions['others']
   readonly except?: DueOptions['except']
+  /** Whether requests wait that need the event loop: batches are short then, and they get as long as the last one held it. */
+  readonly othersWait?: () => boolean
+  /** Once it is aborted, the batch under way is the last. */
+  readonly signal?: AbortSignal
 }
 
 const NOBODY: ReadonlySet<string> = new Set()
+const never = () => false
 
 /**
  * One pass: settles every seller that has something due, batch by batch, and lets other work in between. Where nothing
- * is due it is one look at an index. When it is over, nothing that was due is left, but for the sellers whom another sweep
- * settles at the same time where those are left to it, and for those whose rows are broken.
+ * is due it is one look at an index. When it is over and nobody has stopped it, nothing that was due is left, but for the
+ * sellers whom another sweep settles at the same time where those are left to it, and for those whose rows are broken.
  */
 export async function sweepOnce(
   metering: Metering,
   clock: Clock,
-  { onOutcome, onUnsettled = throwUnsettled, others = 'wait', except = NOBODY }: PassOptions = {},
+  {
+    onOutcome,
+    onUnsettled = throwUnsettled,
+    others = 'wait',
+    except = NOBODY,
+    othersWait = never,
+    signal,
+  }: PassOptions = {},
 ): Promise<void> {
   const unsettled: Unsettled[] = []
   const due = await earliestDue(metering.db, except)
   if (due !== null && due <= Math.max(clock.now(), (await lastStamp(metering.db)) ?? 0)) {
-    for (let position = PASS_BEGIN; ; ) {
-      const pass = await metering.settleDue(position, BATCH_RUNS, { others, except })
+    const isSliced = holdsEventLoop(metering.db)
+    let waitedAt = Number.NEGATIVE_INFINITY
+    let limit = isSliced ? FIRST_BATCH : LARGEST_BATCH
+    for (let position = PASS_BEGIN; !signal?.aborted; ) {
+      const beganAt = uptimeMs()
+      const pass = await metering.settleDue(position, limit, { others, except })
+      const tookMs = uptimeMs() - beganAt
       if (onOutcome) for (const outcome of pass.outcomes) onOutcome(outcome)
       unsettled.push(...pass.unsettled)
       if (!pass.more) break
       position = pass.position
       await setImmediate()
+      if (!isSliced) continue
+      const wait = othersWait()
+      if (wait) waitedAt = uptimeMs()
+      limit = nextLimit(limit, tookMs, uptimeMs() - waitedAt < NOW_AND_THEN_MS ? SHORT_BATCH_MS : LONG_BATCH_MS)
+      if (wait) await sleep(Math.min(tookMs, LONG_BATCH_MS))
     }
   }
   onUnsettled(unsettled)
+}
+
+/** Where so many took so long: how many take as long as a batch should, but twice as many at most. */
+function nextLimit(runs: number, tookMs: number, shouldMs: number): number {
+  const wanted = Math.min(runs * 2, Math.floor((runs * shouldMs) / tookMs))
+  return Math.max(SMALLEST_BATCH, Math.min(LARGEST_BATCH, wanted))
 }
 
 function throwUnsettled(unsettled: readonly Unsettled[]): void {
@@ -65,15 +101,27 @@ export interface Sweep extends Loop {
  * Sweeps until it is stopped: between passes it sleeps until the earliest due instant, at most `longestSleepMs`, since
  * another process can start a run that this one has not heard of.
  */
-export function startSweep(metering: Metering, clock: Clock, longestSleepMs: number, log: Log): Sweep {
+export function startSweep(
+  metering: Metering,
+  clock: Clock,
+  longestSleepMs: number,
+  log: Log,
+  othersWait?: () => boolean,
+): Sweep {
   const sleepUntil = (dueAt: Instant) => Math.min(longestSleepMs, Math.max(SHORTEST_SLEEP_MS, dueAt - clock.now()))
   const setAside = createSetAside(log)
   const loop = startLoop(
     'sweep',
-    async () => {
+    async (signal) => {
       const except = setAside.now()
       const onUnsettled = (unsettled: readonly Unsettled[]) => setAside.passed(except, unsettled)
-      await sweepOnce(metering, clock, { others: 'leave', except, onUnsettled })
+      await sweepOnce(metering, clock, {
+        others: 'leave',
+        except,
+        onUnsettled,
+        signal,
+        ...(othersWait && { othersWait }),
+      })
       const due = await earliestDue(metering.db, setAside.now())
       const sleepMs = due === null ? longestSleepMs : sleepUntil(due)
       return Math.min(sleepMs, Math.max(SHORTEST_SLEEP_MS, setAside.againInMs()))

@@ -8,6 +8,11 @@ export function isPostgres(db: Pick<Db, 'getExecutor'>): boolean {
   return db.getExecutor().adapter instanceof PostgresAdapter
 }
 
+/** Whether statements are run in this process, which does nothing else meanwhile. */
+export function holdsEventLoop(db: Pick<Db, 'getExecutor'>): boolean {
+  return !isPostgres(db)
+}
+
 /** The later of two instants, of a row say. */
 export function later(db: Db, one: RawBuilder<unknown>, other: RawBuilder<unknown>): RawBuilder<number> {
   return isPostgres(db) ? sql`greatest(${one}, ${other})` : sql`max(${one}, ${other})`

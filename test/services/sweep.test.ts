@@ -71,11 +71,23 @@ testSweep('B2, B3: 600 sellers that are due at once are settled in several batch
     announced.map(({ sellerId }) => sellerId),
     told,
   )
-  // Batches of 250 runs, and other work in between.
+  // Batches of 250 runs at most, and other work in between.
   assert.ok(turns >= 2, `${turns} turns`)
 
   await sweepOnce(metering, clock)
   assert.is(announced.length, 600)
+})
+
+testSweep('a pass that is told to stop ends with its batch, and the next one does the rest', async (swept) => {
+  const { clock, metering, announced, elapse } = swept
+  await live(swept, 600, 10)
+  await elapse(30 * MINUTE_MS)
+  const stopping = new AbortController()
+  await sweepOnce(metering, clock, { onOutcome: () => stopping.abort(), signal: stopping.signal })
+  assert.ok(announced.length > 0 && announced.length <= 250, `${announced.length} were settled`)
+  assert.equal(await billed(swept), { '1': 600 - announced.length, '2': announced.length })
+  await sweepOnce(metering, clock)
+  assert.equal(await billed(swept), { '2': 600 })
 })
 
 testSweep('B4: sellers that fall due while a pass is under way wait for the next one', async (swept) => {
