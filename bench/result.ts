@@ -1,11 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 // What a benchmark found. BENCHMARKS.md and its charts are made from these files by bench/report.ts, and from nothing else.
 
 /** Where the results are kept: bench/results/NAME.json. */
 export const RESULTS = fileURLToPath(new URL('./results/', import.meta.url))
+/** Names another folder to write to, for what is not to be kept. */
+export const RESULTS_VARIABLE = 'TALLYLIGHT_BENCH_RESULTS'
 
 export interface Table {
   readonly title: string
@@ -69,6 +72,7 @@ export function saveResult(name: string, result: BenchResult): void {
   const [cpu] = cpus()
   const machine = `${cpus().length} cores (${cpu?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()}, Node ${process.version}`
   const saved: SavedResult = { ...result, at: new Date().toISOString(), machine }
-  mkdirSync(RESULTS, { recursive: true })
-  writeFileSync(`${RESULTS}${name}.json`, `${JSON.stringify(saved, null, 2)}\n`)
+  const folder = process.env[RESULTS_VARIABLE] ?? RESULTS
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(saved, null, 2)}\n`)
 }
