@@ -12,7 +12,7 @@ import { applyOutcomes } from '../server/store/outcomes.js'
 
 const SELLERS = 2_000
 /** How many runs of a seller follow one another; the last one stays live. */
-const RUNS = 27
+const RUNS = 24
 /** What a seller is granted before each run, and streams for at most. */
 const INTERVALS = 20
 /** How many sellers one transaction writes. */
