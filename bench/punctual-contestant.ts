@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +16,9 @@ import { serverTimekeeper } from '../server/services/timekeeper.js'
 import type { DatabaseConfig } from '../server/settings.js'
 import { openDatabase } from '../server/store/database.js'
 import { migrate } from '../server/store/migrate.js'
-import { goLive } from '../test/support/many-sellers.js'
+import { goLive, type LiveSeller } from '../test/support/many-sellers.js'
+import { type BenchSeller, sign } from './servers.js'
+import { openSocketDoor } from './socket-door.js'
 
 // One contestant of bench/punctuality.ts, in a process of its own: sellers who are live, and deadlines that it is to meet.
 // Whoever is woken for a seller, by our sweep or by a job, does the same deduction, by the same code and on the same database.
@@ -28,15 +31,27 @@ export interface Order {
   readonly deadlines: number
   /** Over how long the deadlines are spread; 0 for one instant. */
   readonly spreadMs: number
+  /** Whether there is a socket door, whose address is told first, so that each seller can listen. */
+  readonly heard: boolean
+}
+
+/** What a contestant with a door tells before the deadlines. */
+export interface Doors {
+  readonly url: string
+  readonly sellers: readonly BenchSeller[]
 }
 
 export interface Lateness {
   /** Of each deadline, in milliseconds, until its deduction was committed. */
   readonly lateMs: readonly number[]
+  /** The first deadline, on the wall clock. */
+  readonly dueAt: number
 }
 
 /** From the first write to the first deadline: longer than any contestant takes to prepare. */
 const LEAD_MS = 16_000
+/** The same where each seller opens a socket first. */
+const LEAD_TO_BE_HEARD_MS = 60_000
 const GIVE_UP_AFTER_MS = 120_000
 const STEP_MS = 100
 const DAY_MS = 86_400_000
@@ -50,7 +65,8 @@ function configOf({ postgresUrl }: Order): DatabaseConfig {
 }
 
 async function run(order: Order): Promise<Lateness> {
-  const { deadlines, spreadMs } = order
+  const { deadlines, spreadMs, heard } = order
+  const leadMs = heard ? LEAD_TO_BE_HEARD_MS : LEAD_MS
   const database = openDatabase(configOf(order))
   const { db } = database
   await migrate(db)
@@ -59,20 +75,23 @@ async function run(order: Order): Promise<Lateness> {
 
   const began = Date.now()
   const policy = {
-    intervalMs: LEAD_MS + spreadMs,
+    intervalMs: leadMs + spreadMs,
     warningMs: DAY_MS,
     autoEndMs: 2 * DAY_MS,
     lowCreditThreshold: 0,
     refundGraceMs: 0,
   }
   const dueOf = new Map<string, number>()
+  const live: LiveSeller[] = []
   const steps = Math.max(1, spreadMs / STEP_MS)
   for (let step = 0; step < steps; step += 1) {
     const at = began - spreadMs + step * STEP_MS
     const count = Math.round(((step + 1) * deadlines) / steps) - Math.round((step * deadlines) / steps)
     const sellers = await goLive(database, { count, credits: 100, at, policy })
     for (const { id } of sellers) dueOf.set(id, at + policy.intervalMs)
+    live.push(...sellers)
   }
+  const dueAt = Math.min(...dueOf.values())
 
   const lateMs: number[] = []
   let allDone: () => void = () => undefined
@@ -87,22 +106,30 @@ async function run(order: Order): Promise<Lateness> {
     lateMs.push(performance.timeOrigin + performance.now() - dueAt)
     if (dueOf.size === 0) allDone()
   }
-  const metering = createMetering({ db, clock, timekeeper, announce })
+  const door = heard
+    ? await openSocketDoor({ database, clock, timekeeper, policy, redisUrl: null, log, onCommitted: announce })
+    : null
+  const metering = door?.metering ?? createMetering({ db, clock, timekeeper, announce })
   await timekeeper.stamp(db)
   const pulse = startPulse({ db, timekeeper, log, also: async () => undefined })
   const jobs = [...dueOf].map(([sellerId, dueAt]) => ({ sellerId, dueAt }))
   const deduct = (sellerId: string): Promise<void> => metering.withSeller(sellerId, () => undefined)
+  if (door) {
+    const sellers = live.map(({ id, livestreamId }) => ({ token: sign(id, 'seller'), livestreamId }))
+    process.send?.({ url: door.url, sellers } satisfies Doors)
+  }
   const stop = await start(order, jobs, deduct, () => startSweep(metering, clock, 5_000, log))
-  const spare = Math.min(...dueOf.values()) - Date.now()
+  const spare = dueAt - Date.now()
   if (spare < 1_000) throw new Error(`${order.by} was ready ${-spare} ms after the first deadline: raise LEAD_MS`)
-  const limit = setTimeout(allDone, LEAD_MS + spreadMs + GIVE_UP_AFTER_MS)
+  const limit = setTimeout(allDone, leadMs + spreadMs + GIVE_UP_AFTER_MS)
   await done
   clearTimeout(limit)
   if (dueOf.size > 0) throw new Error(`${order.by} left ${dueOf.size} deadlines undone`)
   await stop()
   await pulse.stop()
-  await database.close()
-  return { lateMs }
+  // Its sockets are closed by their clients, which have to hear first.
+  if (!door) await database.close()
+  return { lateMs, dueAt }
 }
 
 interface Job {
@@ -158,12 +185,15 @@ async function start(
   await boss.work<Job>('deductions', { batchSize: 250, pollingIntervalSeconds: 0.5 }, async (batch) => {
     await Promise.all(batch.map(({ data }) => deduct(data.sellerId)))
   })
-  return () => boss.stop({ graceful: false })
+  // Its own stop runs into deadlocks now and then; it has a database of its own, and ends with the process.
+  return () => Promise.resolve()
 }
 
 process.once('message', async (order: Order) => {
   try {
     process.send?.(await run(order))
+    // Its clients have to hear before it ends.
+    if (order.heard) await once(process, 'message')
   } finally {
     rmSync(folder, { recursive: true, force: true })
     process.disconnect()

@@ -1,12 +1,12 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { startPostgres } from '../test/support/postgres.js'
 import { hasRedis, NO_REDIS, startRedis } from '../test/support/redis.js'
-import type { Lateness, Order } from './punctual-contestant.js'
+import type { ConnectOrder, Heard } from './connect-client.js'
+import type { Doors, Lateness, Order } from './punctual-contestant.js'
+import { startPusher } from './push-contest.js'
 import { median, percentile, saveResult } from './result.js'
+import { startWorker } from './worker.js'
 
 // How late deadlines are met: ours beside delayed jobs of BullMQ (Redis) and pg-boss (PostgreSQL) that do the same deduction.
 // All at one instant, and spread over a minute; in turn, in one run.
@@ -17,6 +17,7 @@ const { values } = parseArgs({
 })
 const pairs = Number(values.pairs)
 const deadlines = Number(values.deadlines)
+const count = deadlines.toLocaleString('en')
 const MINUTE_MS = 60_000
 
 const CONTESTANTS = {
@@ -41,22 +42,52 @@ async function freshDatabase(): Promise<string> {
   return Object.assign(new URL(postgres.url), { pathname: `/bench_${made}` }).href
 }
 
-async function lateness(name: Name, spreadMs: number): Promise<readonly number[]> {
+async function orderFor(name: Name, spreadMs: number): Promise<Order> {
   const { by, on } = CONTESTANTS[name]
   const postgresUrl = on === 'postgres' ? await freshDatabase() : null
-  const order: Order = { by, postgresUrl, redisUrl: redis.url, deadlines, spreadMs }
-  const child = fork(fileURLToPath(new URL('./punctual-contestant.ts', import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
-  })
-  child.send(order)
-  const failed = once(child, 'exit').then(([code]) => {
-    throw new Error(`${name} ended with exit code ${code} before it told how late it was`)
-  })
-  const [told] = (await Promise.race([once(child, 'message'), failed])) as [Lateness]
-  await failed.catch(() => undefined)
-  const { lateMs } = told
+  return { by, postgresUrl, redisUrl: redis.url, deadlines, spreadMs, heard: false }
+}
+
+async function lateness(name: Name, spreadMs: number): Promise<readonly number[]> {
+  const contestant = startWorker('./punctual-contestant.ts')
+  const { lateMs } = await contestant.ask<Lateness>(await orderFor(name, spreadMs))
+  await contestant.ended()
   console.log(`  ${name.padEnd(20)} ${inWords(lateMs)}`)
   return lateMs
+}
+
+interface HeardLate {
+  readonly chargedMs: readonly number[]
+  readonly heardMs: readonly number[]
+}
+
+/** Ours, with a socket for each seller, in another process, that hears of its deduction. */
+async function latenessHeard(): Promise<HeardLate> {
+  const contestant = startWorker('./punctual-contestant.ts')
+  const { url, sellers } = await contestant.ask<Doors>({ ...(await orderFor('ours, SQLite', 0)), heard: true })
+  const charged = contestant.next<Lateness>()
+  const client = startWorker('./connect-client.ts')
+  await client.ask({ kind: 'socket.io', url, sellers, subscribe: true } satisfies ConnectOrder)
+  await client.ask('hear')
+  const heard = client.next<Heard>()
+  const { lateMs, dueAt } = await charged
+  const heardMs = (await heard).at.map((at) => at - dueAt)
+  await client.end()
+  await contestant.end()
+  console.log(`  ours, heard          ${inWords(heardMs)}; charged ${inWords(lateMs)}`)
+  return { chargedMs: lateMs, heardMs }
+}
+
+/** How long bare Socket.IO takes for one event to each of as many sockets. */
+async function bareEmits(): Promise<number> {
+  const bare = await startPusher({ by: 'bare', sellers: deadlines, redisUrl: null })
+  const took: number[] = []
+  // The first two compile.
+  for (let round = 0; round < 5; round += 1) took.push((await bare.push()).ms)
+  await bare.close()
+  const emitMs = median(took.slice(2))
+  console.log(`  ${count} bare emits    ${ms(emitMs)}`)
+  return emitMs
 }
 
 const ms = (value: number): string =>
@@ -65,12 +96,16 @@ const inWords = (lateMs: readonly number[]): string =>
   `median ${ms(median(lateMs))}, 99 % within ${ms(percentile(lateMs, 0.99))}, all within ${ms(Math.max(...lateMs))}`
 
 const atOnce = Object.fromEntries(NAMES.map((name) => [name, [] as (readonly number[])[]])) as Record<Name, number[][]>
+const heard: HeardLate[] = []
+let emitMs = 0
 const spread = {} as Record<Name, readonly number[]>
 try {
   for (let pair = 1; pair <= pairs; pair += 1) {
     console.log(`round ${pair} of ${pairs}: ${deadlines} deadlines at one instant`)
     for (const name of NAMES) atOnce[name].push([...(await lateness(name, 0))])
+    heard.push(await latenessHeard())
   }
+  emitMs = await bareEmits()
   console.log(`${deadlines} deadlines spread over a minute`)
   for (const name of NAMES) spread[name] = await lateness(name, MINUTE_MS)
 } finally {
@@ -81,14 +116,14 @@ try {
 
 const p99 = (name: Name): number[] => atOnce[name].map((late) => percentile(late, 0.99))
 const ratios = (name: Name, beside: Name): number[] => p99(name).map((own, i) => own / (p99(beside)[i] ?? Number.NaN))
-const row = (name: Name, rounds: readonly (readonly number[])[]): string[] => [
+const rowOf = (name: string, rounds: readonly (readonly number[])[]): string[] => [
   name,
   ms(median(rounds.map((late) => median(late)))),
   ms(median(rounds.map((late) => percentile(late, 0.99)))),
   ms(median(rounds.map((late) => Math.max(...late)))),
 ]
 const columns = ['who', 'median', '99 % within', 'all within']
-const count = deadlines.toLocaleString('en')
+const beyond = heard.map(({ chargedMs, heardMs }) => (percentile(heardMs, 0.99) - percentile(chargedMs, 0.99)) / emitMs)
 saveResult('punctuality', {
   title: 'Punctuality',
   command: 'npm run bench:punctuality',
@@ -97,8 +132,22 @@ saveResult('punctuality', {
     'BullMQ (concurrency 100, SQLite with synchronous=FULL) and pg-boss (batches of 250, its shortest polling of 0.5 s) keep a delayed job for each seller, which settles that ' +
     'seller by the same code as a request does. PostgreSQL runs without fsync for all. Their jobs do not schedule the next interval, as ours does.',
   tables: [
-    { title: `${count} deadlines at one instant`, columns, rows: NAMES.map((name) => row(name, atOnce[name])) },
-    { title: `${count} deadlines over a minute`, columns, rows: NAMES.map((name) => row(name, [spread[name]])) },
+    { title: `${count} deadlines at one instant`, columns, rows: NAMES.map((name) => rowOf(name, atOnce[name])) },
+    {
+      title: `${count} deadlines at one instant, each with a socket that hears of it`,
+      columns,
+      rows: [
+        rowOf(
+          'ours, SQLite, charged',
+          heard.map(({ chargedMs }) => chargedMs),
+        ),
+        rowOf(
+          'ours, SQLite, heard',
+          heard.map(({ heardMs }) => heardMs),
+        ),
+      ],
+    },
+    { title: `${count} deadlines over a minute`, columns, rows: NAMES.map((name) => rowOf(name, [spread[name]])) },
   ],
   charts: [
     {
@@ -125,7 +174,15 @@ saveResult('punctuality', {
       goal: 0.02,
       measured: ratios('ours, SQLite', 'pg-boss, PostgreSQL'),
     },
+    {
+      what: `${count} deadlines at one instant: from charged to heard, both at the 99th percentile, over the time of ${count} bare emits`,
+      bound: 'at most',
+      goal: 1,
+      measured: beyond,
+    },
   ],
+  notes: [`Bare Socket.IO takes ${ms(emitMs)} for an event to each of ${count} sockets, until the last has heard.`],
 })
+console.log(`heard after charged, over bare emits ${median(beyond).toFixed(2)} (at most 1)`)
 console.log(`beside BullMQ ${median(ratios('ours, SQLite', 'BullMQ, SQLite')).toFixed(3)} (at most 0.1)`)
 console.log(`beside pg-boss ${median(ratios('ours, SQLite', 'pg-boss, PostgreSQL')).toFixed(4)} (at most 0.02)`)
