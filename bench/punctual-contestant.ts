@@ -49,7 +49,7 @@ export interface Lateness {
 }
 
 /** From the first write to the first deadline: longer than any contestant takes to prepare. */
-const LEAD_MS = 16_000
+const LEAD_MS = 30_000
 /** The same where each seller opens a socket first. */
 const LEAD_TO_BE_HEARD_MS = 60_000
 const GIVE_UP_AFTER_MS = 120_000
