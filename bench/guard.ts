@@ -36,10 +36,15 @@ async function run(name: string, options: readonly string[], results: string): P
   }
   const endAll = (): void => void (child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'))
   const limit = setTimeout(endAll, LIMIT_MS)
-  process.once('SIGINT', endAll)
+  const interrupted = (): void => {
+    endAll()
+    rmSync(results, { recursive: true, force: true })
+    process.exit(130)
+  }
+  process.once('SIGINT', interrupted)
   const [code, signal] = await once(child, 'exit')
   clearTimeout(limit)
-  process.off('SIGINT', endAll)
+  process.off('SIGINT', interrupted)
   return code === 0 ? null : `${signal ?? `exit code ${code}`}\n${printed.trimEnd().split('\n').slice(-15).join('\n')}`
 }
 

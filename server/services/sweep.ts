@@ -106,7 +106,7 @@ export function startSweep(
   clock: Clock,
   longestSleepMs: number,
   log: Log,
-  othersWait?: () => boolean,
+  othersWait: () => boolean = never,
 ): Sweep {
   const sleepUntil = (dueAt: Instant) => Math.min(longestSleepMs, Math.max(SHORTEST_SLEEP_MS, dueAt - clock.now()))
   const setAside = createSetAside(log)
@@ -115,13 +115,7 @@ export function startSweep(
     async (signal) => {
       const except = setAside.now()
       const onUnsettled = (unsettled: readonly Unsettled[]) => setAside.passed(except, unsettled)
-      await sweepOnce(metering, clock, {
-        others: 'leave',
-        except,
-        onUnsettled,
-        signal,
-        ...(othersWait && { othersWait }),
-      })
+      await sweepOnce(metering, clock, { others: 'leave', except, onUnsettled, othersWait, signal })
       const due = await earliestDue(metering.db, setAside.now())
       const sleepMs = due === null ? longestSleepMs : sleepUntil(due)
       return Math.min(sleepMs, Math.max(SHORTEST_SLEEP_MS, setAside.againInMs()))

@@ -24,7 +24,7 @@ export interface SqliteDisk {
  */
 export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
   let log: Promise<FileHandle> | null = null
-  /** What the connection is set to: 0 for off, where nothing waits for the disk at all. */
+  /** What the connection was set to when it was first asked: 0 for off, where nothing waits for the disk at all. */
   let synchronous: unknown = null
 
   /** The next one who waits opens it anew: what failed once may go well then. */
@@ -35,7 +35,7 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
 
   return {
     async unsynced(commit) {
-      synchronous = sqlite.pragma('synchronous', { simple: true })
+      synchronous ??= sqlite.pragma('synchronous', { simple: true })
       if (synchronous === 0) return commit()
       sqlite.pragma('synchronous = normal')
       try {
