@@ -104,7 +104,7 @@ export function createLivestreams({
     }
     const view = await metering.readSeller(sellerId, async (tx, tally) => {
       const connected = await presence.connectedAmong([sellerId], tx)
-      return livestreamView(livestream, await lastRun(tx, livestream.id), tally, connected.has(sellerId))
+      return livestreamView(livestream, await lastRunOf(tx, tally, livestream.id), tally, connected.has(sellerId))
     })
     return { created, livestream: view }
   }
@@ -158,7 +158,7 @@ export function createLivestreams({
   async function check(id: string, by: Identity): Promise<CheckAnswer> {
     const { sellerId } = await ownLivestream(db, id, by)
     return metering.readSeller(sellerId, async (tx, tally, settled) => {
-      const run = await lastRun(tx, id)
+      const run = await lastRunOf(tx, tally, id)
       if (!run) throw notLive(null)
       if (run.state === 'ended') {
         return {

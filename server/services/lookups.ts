@@ -8,10 +8,10 @@ import { loadAccounts } from '../store/accounts.js'
 import type { Db } from '../store/database.js'
 import { listEntries } from '../store/ledger.js'
 import { type Livestream, listLivestreams } from '../store/livestreams.js'
-import { countLiveRuns, lastRun, lastRuns, loadLiveRuns } from '../store/runs.js'
+import { countLiveRuns, lastRuns, loadLiveRuns } from '../store/runs.js'
 import { readOnce } from '../store/transact.js'
 import type { Identity } from '../tokens.js'
-import { existingLivestream } from './livestreams.js'
+import { existingLivestream, lastRunOf } from './livestreams.js'
 import type { Metering } from './metering.js'
 import type { Presence } from './presence.js'
 import { sweepOnce } from './sweep.js'
@@ -137,7 +137,7 @@ export function createLookups({ metering, presence, clock, sweepIntervalMs }: Lo
       const livestream = await readable(id, by)
       return metering.readSeller(livestream.sellerId, async (tx, tally) => {
         const connected = await presence.connectedAmong([livestream.sellerId], tx)
-        return livestreamView(livestream, await lastRun(tx, id), tally, connected.has(livestream.sellerId))
+        return livestreamView(livestream, await lastRunOf(tx, tally, id), tally, connected.has(livestream.sellerId))
       })
     },
     async livestreams(by, query) {
@@ -146,12 +146,8 @@ export function createLookups({ metering, presence, clock, sweepIntervalMs }: Lo
     },
     async credits(by, wanted) {
       const sellerId = sellerAsked(by, wanted)
-      return metering.readSeller(sellerId, (_tx, tally) => ({
-        seller_id: sellerId,
-        balance: tally.balance,
-        seq: tally.account.lastSeq,
-        runs: forecasts(tally),
-      }))
+      const tally = await metering.tallyOf(sellerId)
+      return { seller_id: sellerId, balance: tally.balance, seq: tally.account.lastSeq, runs: forecasts(tally) }
     },
     ledger: async (by, { sellerId, before, limit }) => entries({ sellerId: sellerAsked(by, sellerId) }, before, limit),
     async livestreamLedger(id, by, { before, limit }) {

@@ -8,12 +8,13 @@ import { conclude, type Outcome } from '../domain/outcome.js'
 import { dueAt, type LiveRun, nextIntervalAt } from '../domain/run.js'
 import { settle } from '../domain/settle.js'
 import type { Tally } from '../domain/tally.js'
-import { ensureAccount, loadAccount, lockAccount, lockAccounts } from '../store/accounts.js'
+import { ensureAccount, lockAccount, lockAccounts } from '../store/accounts.js'
 import type { Db, Tx } from '../store/database.js'
 import { type DueAccounts, type DueOptions, holdDueAccounts, type PassPosition } from '../store/due.js'
 import { applyOutcomes } from '../store/outcomes.js'
 import { isRefusedByRows } from '../store/refused-rows.js'
 import { loadLiveRuns } from '../store/runs.js'
+import { loadSellerState } from '../store/seller-state.js'
 import { lastStamp, outagesSince } from '../store/stamps.js'
 import { readOnce } from '../store/transact.js'
 import { instantNow, type SharedClock } from './shared-clock.js'
@@ -54,6 +55,8 @@ export interface Metering {
     sellerId: string,
     read: (tx: Db, tally: Tally, settled: readonly NewEntry[]) => Promise<T> | T,
   ): Promise<T>
+  /** The same where the seller's tally is all that is read: one statement, without a transaction. */
+  tallyOf(sellerId: string): Promise<Tally>
   /**
    * Settles the sellers of the next runs that are due, in one transaction; in one for each of them where the schema refuses
    * what was decided about any, so that one with broken rows holds up nobody else.
@@ -121,14 +124,27 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
     return { done: true, ...value, outcome }
   }
 
+  /** A seller's tally now; null where something is due. */
+  async function tallyNow(from: Db, sellerId: string): Promise<Tally | null> {
+    const { account, runs, lastStamp: last } = await loadSellerState(from, sellerId)
+    const now = Math.max(await instantNow(from, clock), last ?? 0)
+    return runs.some((run) => dueAt(run) <= now) ? null : settle(account, runs, [], now)
+  }
+
+  const tallyOf: Metering['tallyOf'] = async (sellerId) => {
+    for (;;) {
+      const tally = await tallyNow(db, sellerId)
+      if (tally) return tally
+      await withSeller(sellerId, () => undefined)
+    }
+  }
+
   const readSeller: Metering['readSeller'] = async (sellerId, read) => {
     const settled: NewEntry[] = []
     for (;;) {
       const answer = await readOnce(db, async (tx) => {
-        const now = await notBeforeStamp(tx)
-        const runs = await loadLiveRuns(tx, [sellerId])
-        if (runs.some((run) => dueAt(run) <= now)) return null
-        return { value: await read(tx, settle(await loadAccount(tx, sellerId), runs, [], now), settled) }
+        const tally = await tallyNow(tx, sellerId)
+        return tally ? { value: await read(tx, tally, settled) } : null
       })
       if (answer) return answer.value
       settled.push(...(await withSeller(sellerId, (_tx, tally) => tally.entries)))
@@ -186,7 +202,7 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
     return { outcomes, unsettled }
   }
 
-  return { db, withSeller, readSeller, settleDue }
+  return { db, withSeller, readSeller, tallyOf, settleDue }
 }
 
 function settleAll(accounts: Account[], runs: LiveRun[], outages: Outage[], look: Look): Outcome[] {

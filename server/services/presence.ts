@@ -35,7 +35,9 @@ export function createPresence(db: Db, clock: Clock, serverId: string, log: Log)
     left: (sellerId) => add(sellerId, -1),
     socketCount: () => sockets,
     async connectedAmong(sellerIds, within = db) {
-      const elsewhere = await connectedSellers(within, sellerIds, serverId, clock.now() - LONGEST_GAP_MS)
+      const others = sellerIds.filter((sellerId) => !held.has(sellerId))
+      if (others.length === 0) return new Set(sellerIds)
+      const elsewhere = await connectedSellers(within, others, serverId, clock.now() - LONGEST_GAP_MS)
       return new Set(sellerIds.filter((sellerId) => held.has(sellerId) || elsewhere.has(sellerId)))
     },
     async save() {

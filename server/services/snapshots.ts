@@ -1,11 +1,9 @@
 import { PROTOCOL_VERSION, type SellerEvent, type Snapshot } from '../../client-sdk/protocol/index.js'
 import { toTimestamp } from '../domain/instant.js'
 import type { Policy } from '../domain/policy.js'
-import type { Db } from '../store/database.js'
-import { eventsAfter, oldestKept } from '../store/events.js'
-import { lastRun } from '../store/runs.js'
+import { eventsAfter, type StoredEvent } from '../store/events.js'
 import type { Identity } from '../tokens.js'
-import { ownLivestream } from './livestreams.js'
+import { lastRunOf, ownLivestream } from './livestreams.js'
 import type { Metering } from './metering.js'
 import type { Presence } from './presence.js'
 import { livestreamView, policyView } from './views.js'
@@ -38,14 +36,15 @@ export function createSnapshots(metering: Metering, presence: Presence, policy: 
     async snapshot(livestreamId, by, after) {
       const livestream = await ownLivestream(metering.db, livestreamId, by)
       return metering.readSeller(livestream.sellerId, async (tx, tally) => {
-        const run = await lastRun(tx, livestreamId)
+        const run = await lastRunOf(tx, tally, livestreamId)
         const connected = (await presence.connectedAmong([livestream.sellerId], tx)).has(livestream.sellerId)
         const { lastSeq } = tally.account
         return {
           seq: lastSeq,
           reset:
             after !== undefined &&
-            (lastSeq - after > MOST_REPLAYED || (await isLost(tx, livestream.sellerId, after, lastSeq))),
+            (lastSeq - after > MOST_REPLAYED ||
+              isLost(after, lastSeq, await eventsAfter(tx, livestream.sellerId, after, 1))),
           server_time: toTimestamp(tally.now),
           protocol_version: PROTOCOL_VERSION,
           livestream: livestreamView(livestream, run, tally, connected),
@@ -57,17 +56,19 @@ export function createSnapshots(metering: Metering, presence: Presence, policy: 
     async events(sellerId, after, limit) {
       return metering.readSeller(sellerId, async (tx, tally) => {
         const { lastSeq } = tally.account
-        const reset = await isLost(tx, sellerId, after, lastSeq)
-        const events = reset ? [] : await eventsAfter(tx, sellerId, after, limit)
-        const items = events.map(({ kind, payload }) => ({ event: kind, ...payload }) as SellerEvent)
+        const next = await eventsAfter(tx, sellerId, after, limit)
+        const reset = isLost(after, lastSeq, next)
+        const items = (reset ? [] : next).map(({ kind, payload }) => ({ event: kind, ...payload }) as SellerEvent)
         return { items, seq: lastSeq, reset }
       })
     },
   }
 }
 
-/** Whether events past `after` are no longer kept, or never were: the client speaks of another history. */
-async function isLost(tx: Db, sellerId: string, after: number, lastSeq: number): Promise<boolean> {
-  if (after > lastSeq) return true
-  return after < lastSeq && ((await oldestKept(tx, sellerId)) ?? 0) > after + 1
+/**
+ * Whether events past `after` are no longer kept, or never were: the client speaks of another history.
+ * @param next those past it that there are, the first at least
+ */
+function isLost(after: number, lastSeq: number, next: readonly StoredEvent[]): boolean {
+  return after > lastSeq || (after < lastSeq && next[0]?.seq !== after + 1)
 }

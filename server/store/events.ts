@@ -36,10 +36,3 @@ export async function eventsAfter(db: Db, sellerId: string, after: number, limit
     order by seq limit ${limit}`.execute(db)
   return rows.map(({ seq, kind, payload }) => ({ seq, kind, payload: JSON.parse(payload) as object }))
 }
-
-/** The oldest sequence that is still kept of a seller's events; null where there are none. */
-export async function oldestKept(db: Db, sellerId: string): Promise<number | null> {
-  const { rows } = await sql<{ seq: number }>`
-    select seq from events where seller_id = ${sellerId} order by seq limit 1`.execute(db)
-  return rows[0]?.seq ?? null
-}

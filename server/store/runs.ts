@@ -162,7 +162,8 @@ async function makeMostDue(tx: Db, runs: readonly { id: number }[], at: Instant)
   }
 }
 
-function toRun(row: RunRow): Run {
+/** A row as the run that it stands for. */
+export function toRun(row: RunRow): Run {
   const base = {
     id: row.id,
     livestreamId: row.livestream_id,

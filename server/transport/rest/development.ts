@@ -4,8 +4,8 @@ import { Refusal } from '../../domain/errors.js'
 import { toTimestamp } from '../../domain/instant.js'
 import type { Services } from '../services.js'
 import { parse, sellerId } from '../validate.js'
+import { authenticate, identityOf } from './admission.js'
 import { jsonBody } from './body.js'
-import { authenticate, identityOf } from './identity.js'
 import { reply } from './reply.js'
 
 const SESSION_MS = 60 * 60 * 1_000

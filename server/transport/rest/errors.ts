@@ -2,7 +2,7 @@ import type { ErrorRequestHandler, RequestHandler } from 'express'
 import type { ErrorBody, ErrorCode } from '../../../client-sdk/protocol/index.js'
 import { Refusal } from '../../domain/errors.js'
 import type { Log } from '../../log.js'
-import { reply } from './reply.js'
+import { carry, reply } from './reply.js'
 
 /** The HTTP status of every code (H1). */
 export const STATUS_OF: Record<ErrorCode, number> = {
@@ -50,9 +50,9 @@ export function errorHandler(log: Log): ErrorRequestHandler {
     const refusal = toRefusal(error)
     const status = STATUS_OF[refusal.code]
     if (status === 500) log.error({ err: error, method: req.method, path: req.url.split('?')[0] }, 'request failed')
-    if (status === 401) res.setHeader('WWW-Authenticate', challenge(refusal.code))
-    if (status === 503) res.setHeader('Retry-After', '1')
-    if (status === 413) res.setHeader('Connection', 'close')
+    if (status === 401) carry(res, ['WWW-Authenticate', challenge(refusal.code)])
+    if (status === 503) carry(res, ['Retry-After', '1'])
+    if (status === 413) carry(res, ['Connection', 'close'])
     const body: ErrorBody = { error: refusal.message, code: refusal.code, ...refusal.details }
     reply(res, body, status)
   }

@@ -1,19 +1,17 @@
 import type { RequestListener } from 'node:http'
-import cors from 'cors'
 import express from 'express'
 import type { Log } from '../../log.js'
 import type { Services } from '../services.js'
-import { ignoredBody } from './body.js'
+import { admission } from './admission.js'
+import { answerHeaders } from './answer-headers.js'
 import { creditRoutes } from './credits.js'
 import { developmentRoutes } from './development.js'
 import { errorHandler, routeNotFound } from './errors.js'
 import { heartbeatsFirst } from './heartbeat-door.js'
-import { authenticate, limitSellers } from './identity.js'
 import { legacyRoutes } from './legacy.js'
 import { livestreamRoutes } from './livestreams.js'
 import { operationRoutes } from './operations.js'
 import { pageFiles } from './page.js'
-import { securityHeaders } from './security-headers.js'
 
 export interface RestParts {
   readonly corsOrigins: readonly string[]
@@ -24,33 +22,24 @@ export interface RestParts {
 
 /** The HTTP door: every route of SPEC.md's sections H and N. */
 export function createRest(services: Services, { corsOrigins, development, log }: RestParts): RequestListener {
-  const headers = securityHeaders()
-  const beforeApi = [
-    cors({
-      origin: [...corsOrigins],
-      allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key'],
-      exposedHeaders: ['Retry-After'],
-      maxAge: 600,
-    }),
-    authenticate(services.tokens),
-    limitSellers(),
-  ]
+  const headers = answerHeaders(corsOrigins)
+  const admit = admission(services.tokens, headers)
   const refuse = errorHandler(log)
 
   const app = express()
   app.set('etag', false)
   app.set('query parser', 'simple')
   app.disable('x-powered-by')
-  app.use(headers)
-  if (development) app.use('/dev', developmentRoutes(services))
-  app.use('/api', ...beforeApi)
+  app.use('/api', admit)
   // The old server had its routes under a double prefix too.
   app.use('/api/livestreams/livestreams', legacyRoutes(services))
   app.use('/api/livestreams', legacyRoutes(services), livestreamRoutes(services))
-  app.use('/api', creditRoutes(services))
+  app.use('/api', creditRoutes(services), routeNotFound)
+  app.use(headers.onAll)
+  if (development) app.use('/dev', developmentRoutes(services))
   // Last: it looks on the disk for whatever is asked.
   app.use(operationRoutes(services), pageFiles())
   app.use(routeNotFound)
   app.use(refuse)
-  return heartbeatsFirst(services, { otherwise: app, before: [headers, ...beforeApi, ignoredBody], refuse })
+  return heartbeatsFirst(services, { otherwise: app, admit, refuse })
 }

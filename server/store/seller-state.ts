@@ -1,0 +1,38 @@
+import { sql } from 'kysely'
+import type { Instant } from '../domain/instant.js'
+import type { Account } from '../domain/ledger.js'
+import type { LiveRun } from '../domain/run.js'
+import type { Db } from './database.js'
+import { toRun } from './runs.js'
+import type { RunRow } from './schema.js'
+
+/** What there is to know of a seller before anything is read. */
+export interface SellerState {
+  /** An empty one where the seller has none yet. */
+  readonly account: Account
+  /** All live runs, oldest first. */
+  readonly runs: readonly LiveRun[]
+  /** The newest stamp of all servers together; null where no server ever ran (A5). */
+  readonly lastStamp: Instant | null
+}
+
+type Row = { last_stamp: number | null; balance: number | null; last_seq: number | null } & (
+  | RunRow
+  | { [column in keyof RunRow]: null }
+)
+
+/** Reads it by one statement, and so of one instant, and holds nothing. */
+export async function loadSellerState(db: Db, sellerId: string): Promise<SellerState> {
+  const { rows } = await sql<Row>`
+    select (select max(at) from stamps) as last_stamp, account.balance, account.last_seq, runs.*
+    from (select 1) as always
+    left join credit_accounts as account on account.seller_id = ${sellerId}
+    left join runs on runs.seller_id = ${sellerId} and runs.ended_at is null
+    order by runs.id`.execute(db)
+  const [first] = rows
+  return {
+    account: { sellerId, balance: first?.balance ?? 0, lastSeq: first?.last_seq ?? 0 },
+    runs: rows.flatMap((row) => (row.id === null ? [] : [toRun(row)])).filter((run) => run.state === 'live'),
+    lastStamp: first?.last_stamp ?? null,
+  }
+}

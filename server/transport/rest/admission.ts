@@ -1,0 +1,67 @@
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { MemoryStore, type Options } from 'express-rate-limit'
+import { Refusal } from '../../domain/errors.js'
+import { MINUTE_MS, SECOND_MS } from '../../domain/instant.js'
+import { bearerToken, type Identity, type Tokens } from '../../tokens.js'
+import type { AnswerHeaders } from './answer-headers.js'
+import { carry } from './reply.js'
+
+/** A page of the guide calls once in five minutes; this stops a loop gone wild, not a page with many tabs. */
+const REQUESTS_A_MINUTE = 600
+const RATE_LIMIT_POLICY = `${REQUESTS_A_MINUTE};w=${MINUTE_MS / SECOND_MS}`
+
+/** Like a `RequestHandler` that says when it is done, or why it could not be. */
+export type Admission = (req: Request, res: Response, next: NextFunction) => Promise<void>
+
+/**
+ * What stands before every route of the API: the headers of its answers, the token (H1, H3), and the limit of what one seller
+ * asks in a minute; services and operators speak for many, and are not limited. For a token that was checked before
+ * it waits for nothing but the count.
+ */
+export function admission(tokens: Tokens, headers: AnswerHeaders): Admission {
+  const asked = new MemoryStore()
+  asked.init({ windowMs: MINUTE_MS } as Options)
+
+  return async (req, res, next) => {
+    if (req.method === 'OPTIONS') {
+      headers.preflight(req, res, next)
+      return
+    }
+    carry(res, headers.of(req.headers.origin))
+    const token = bearerToken(req.headers.authorization)
+    const identity = tokens.known(token) ?? (await tokens.verify(token))
+    res.locals['identity'] = identity
+    if (identity.role === 'seller') {
+      const { totalHits, resetTime } = await asked.increment(identity.sub)
+      limit(res, totalHits, resetTime)
+    }
+    next()
+  }
+}
+
+/**
+ * The fields of draft-ietf-httpapi-ratelimit-headers-07.
+ * @throws Refusal `rate_limited`
+ */
+function limit(res: Response, count: number, resetAt: Date | undefined): void {
+  const left = Math.max(0, REQUESTS_A_MINUTE - count)
+  const reset = Math.max(0, Math.ceil(((resetAt?.getTime() ?? 0) - Date.now()) / SECOND_MS))
+  carry(res, ['RateLimit-Policy', RATE_LIMIT_POLICY])
+  carry(res, ['RateLimit', `limit=${REQUESTS_A_MINUTE}, remaining=${left}, reset=${reset}`])
+  if (count <= REQUESTS_A_MINUTE) return
+  carry(res, ['Retry-After', String(reset)])
+  throw new Refusal('rate_limited', `Too many requests: at most ${REQUESTS_A_MINUTE} a minute`)
+}
+
+/** Checks the token of every request behind it. */
+export function authenticate(tokens: Tokens): RequestHandler {
+  return async (req, res, next) => {
+    res.locals['identity'] = await tokens.verify(bearerToken(req.headers.authorization))
+    next()
+  }
+}
+
+/** Who asks. Only behind `admission` or `authenticate`. */
+export function identityOf(res: Response): Identity {
+  return res.locals['identity'] as Identity
+}
