@@ -6,6 +6,9 @@ interface Response {
   req?: IncomingMessage | null
 }
 
+/** What is left of all handshakes. */
+const FORGOTTEN = Object.freeze({ headers: {}, auth: {} })
+
 /**
  * Lets go of the requests that connections began with, of a browser's headers above all: nobody asks for them once a socket
  * is accepted. It leans on what Engine.IO holds where; where that is another
@@ -30,6 +33,6 @@ export function forgetHandshakes(io: Pick<Server, 'engine'>): (socket: Socket) =
     letGo(socket.conn.transport)
     socket.conn.once('upgrade', letGo)
     Object.assign(socket.conn, { request: null })
-    Object.assign(socket.handshake, { headers: {}, auth: {} })
+    Object.assign(socket, { handshake: FORGOTTEN })
   }
 }
