@@ -131,9 +131,9 @@ saveResult('interference', {
   ],
   notes: [
     `Meanwhile ${rates.join(', ')} deductions a second were committed.`,
-    'Of a batch of 16 runs that takes 4.7 ms, 3 ms are its commit, the checkpoints of every 500 pages included: with random ids a ' +
+    'Of a batch of 16 runs that takes 4.7 ms, 3 ms are its commit, the checkpoints included: with random ids a ' +
       'deduction changes four or five pages, and each is written to the log, synced, and copied into the file.',
-    'Kept: batches of 5 ms while heartbeats come, as long a pause after each, and checkpoints of 500 pages instead of 4,000, which ' +
+    'Kept: batches of 3 ms while heartbeats come, as long a pause after each, and checkpoints of 200 pages instead of 4,000, which ' +
       'took 40 ms. Not kept: a thread for the checkpoints, whose syncs held up the commits; a larger cache; a mapped file.',
   ],
 })

@@ -16,7 +16,7 @@ const LARGEST_BATCH = 250
 const FIRST_BATCH = 32
 const SMALLEST_BATCH = 16
 /** How long one should hold it: while requests come now and then, and while none do. */
-const SHORT_BATCH_MS = 5
+const SHORT_BATCH_MS = 3
 const LONG_BATCH_MS = 25
 const NOW_AND_THEN_MS = 1_000
 /** The shortest sleep between two passes. */
