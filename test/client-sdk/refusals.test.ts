@@ -227,17 +227,18 @@ test('no tight loop: what a meter tries in a minute of real time, whatever it is
     watchedMeter(`http://127.0.0.1:${(rude.address() as AddressInfo).port}`, seller, {}, 1),
     watchedMeter(server.url, seller, { getToken }, 1),
   ]
-  for (const { meter } of meters) meter.connect()
-  await sleep(60_000)
-  // One try of the first is up to two transports, and now and then REST.
-  tries.refused = gate.asked.length
-  for (const [what, count] of Object.entries(tries))
-    assert.ok(count >= 4 && count <= 40, `${what}: ${count} in a minute`)
-  for (const { meter, errors } of meters) {
-    assert.is(errors.length, 1, 'said once')
-    meter.destroy()
+  try {
+    for (const { meter } of meters) meter.connect()
+    await sleep(60_000)
+    // One try of the first is up to two transports, and now and then REST. By full jitter there can be few.
+    tries.refused = gate.asked.length
+    for (const [what, count] of Object.entries(tries))
+      assert.ok(count >= 2 && count <= 40, `${what}: ${count} in a minute`)
+    for (const { errors } of meters) assert.is(errors.length, 1, 'said once')
+  } finally {
+    for (const { meter } of meters) meter.destroy()
+    await io.close()
   }
-  await io.close()
 })
 
 test('what is asked of a destroyed meter is refused, and destroying twice is fine', async () => {

@@ -1,5 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { MemoryStore, type Options } from 'express-rate-limit'
+import { wallMsUntil } from '../../clock.js'
 import { Refusal } from '../../domain/errors.js'
 import { MINUTE_MS, SECOND_MS } from '../../domain/instant.js'
 import { bearerToken, type Identity, type Tokens } from '../../tokens.js'
@@ -45,7 +46,7 @@ export function admission(tokens: Tokens, headers: AnswerHeaders): Admission {
  */
 function limit(res: Response, count: number, resetAt: Date | undefined): void {
   const left = Math.max(0, REQUESTS_A_MINUTE - count)
-  const reset = Math.max(0, Math.ceil(((resetAt?.getTime() ?? 0) - Date.now()) / SECOND_MS))
+  const reset = Math.max(0, Math.ceil((resetAt ? wallMsUntil(resetAt) : 0) / SECOND_MS))
   carry(res, ['RateLimit-Policy', RATE_LIMIT_POLICY])
   carry(res, ['RateLimit', `limit=${REQUESTS_A_MINUTE}, remaining=${left}, reset=${reset}`])
   if (count <= REQUESTS_A_MINUTE) return
