@@ -1,11 +1,15 @@
+import { fdatasync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import express from 'express'
 import jwt from 'jsonwebtoken'
 import { Server } from 'socket.io'
 import { WebSocketServer } from 'ws'
 
-// What a heartbeat is measured against: the least that can be done with one, which stores nothing.
+// What a heartbeat is measured against: the least that can be done with one. `synced` writes a page for each batch, and answers
+// when that is on disk, as whatever stores heartbeats has to; the others store nothing.
 //   echo-server.ts KIND, with the answer of a real heartbeat in BENCH_ANSWER and the secret of the tokens in BENCH_SECRET
 
 const { headers, body } = JSON.parse(process.env['BENCH_ANSWER'] ?? '{}') as {
@@ -20,6 +24,16 @@ const kinds: Record<string, () => HttpServer> = {
     const http = createServer()
     new Server(http, { serveClient: false }).on('connection', (socket) => {
       socket.on('ping', (_payload: unknown, ack: (answer: object) => void) => ack({ ok: true, ...answer }))
+    })
+    return http
+  },
+  synced() {
+    const http = createServer()
+    const answerSynced = afterSync()
+    new Server(http, { serveClient: false }).on('connection', (socket) => {
+      socket.on('ping', (_payload: unknown, ack: (answer: object) => void) =>
+        answerSynced(() => ack({ ok: true, ...answer })),
+      )
     })
     return http
   },
@@ -41,6 +55,36 @@ const kinds: Record<string, () => HttpServer> = {
     app.post('/api/livestreams/:id/heartbeat', (_req, res) => void res.json(answer))
     return createServer(app)
   },
+}
+
+/** Runs what it is given when a page that was written after that is on disk: all of a turn, and of a wait, together. */
+function afterSync(): (answer: () => void) => void {
+  const folder = mkdtempSync(join(tmpdir(), 'tallylight-bench-'))
+  const file = openSync(join(folder, 'log'), 'w')
+  rmSync(folder, { recursive: true })
+  const page = Buffer.alloc(4_096, 1)
+  let filling: (() => void)[] = []
+  let isBusy = false
+
+  function write(): void {
+    const batch = filling
+    filling = []
+    isBusy = batch.length > 0
+    if (!isBusy) return
+    writeSync(file, page, 0, page.length, 0)
+    fdatasync(file, (error) => {
+      if (error) throw error
+      for (const answer of batch) answer()
+      setImmediate(write)
+    })
+  }
+
+  return (answer) => {
+    filling.push(answer)
+    if (isBusy) return
+    isBusy = true
+    setImmediate(write)
+  }
 }
 
 const http = kinds[process.argv[2] ?? '']?.()

@@ -37,7 +37,10 @@ export interface Answer {
 }
 
 /** A server that does next to nothing with a heartbeat, and answers the same (echo-server.ts). */
-export async function startEcho(kind: 'socket.io' | 'ws' | 'http' | 'express', answer: Answer): Promise<BenchServer> {
+export async function startEcho(
+  kind: 'socket.io' | 'synced' | 'ws' | 'http' | 'express',
+  answer: Answer,
+): Promise<BenchServer> {
   return startBare(echo, kind, { BENCH_ANSWER: JSON.stringify(answer) })
 }
 

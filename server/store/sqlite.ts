@@ -12,7 +12,7 @@ const OPENING_WAIT_MS = 10_000
 /** How long a statement may wait inside SQLite, where it blocks the event loop; beyond it, waiting is asynchronous. */
 const BLOCKING_WAIT_MS = 50
 /** Pages in the write-ahead log before a checkpoint: 800 KB, since a checkpoint holds the event loop for as long as it writes. */
-const CHECKPOINT_PAGES = 200
+export const CHECKPOINT_PAGES = 200
 
 /**
  * Opens the SQLite database in `file` and makes it, and its folder, where they are missing.
