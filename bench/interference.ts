@@ -15,9 +15,9 @@ import { type BenchServer, startTallylight } from './servers.js'
 const RUNS = 300_000
 const PER_SECOND = 1_000
 const CLIENTS = 500
-const SECONDS = 2
+const SECONDS = 10
 /** From the filling on until all runs fall due, at one instant: long enough to start, and to measure without. */
-const LEAD_MS = 30_000
+const LEAD_MS = 45_000
 /** What Node measures a block of the event loop with: a timer of so long, whose length it counts in. */
 const TIMER_MS = 10
 const rounds = Number(process.argv[2] ?? 3)
