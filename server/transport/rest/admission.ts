@@ -1,4 +1,5 @@
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { RequestHandler, Response } from 'express'
 import { MemoryStore, type Options } from 'express-rate-limit'
 import { wallMsUntil } from '../../clock.js'
 import { Refusal } from '../../domain/errors.js'
@@ -11,31 +12,41 @@ import { carry } from './reply.js'
 const REQUESTS_A_MINUTE = 600
 const RATE_LIMIT_POLICY = `${REQUESTS_A_MINUTE};w=${MINUTE_MS / SECOND_MS}`
 
-/** Like a `RequestHandler` that says when it is done, or why it could not be. */
-export type Admission = (req: Request, res: Response, next: NextFunction) => Promise<void>
+/**
+ * Puts the headers of every answer on it, and tells who asks.
+ * @throws Refusal where there is no good token (H1, H3), and `rate_limited`
+ */
+export type Admit = (req: IncomingMessage, res: ServerResponse) => Promise<Identity>
 
 /**
- * What stands before every route of the API: the headers of its answers, the token (H1, H3), and the limit of what one seller
+ * What stands before every route of the API: the headers of its answers, the token, and the limit of what one seller
  * asks in a minute; services and operators speak for many, and are not limited. For a token that was checked before
  * it waits for nothing but the count.
  */
-export function admission(tokens: Tokens, headers: AnswerHeaders): Admission {
+export function admission(tokens: Tokens, headers: AnswerHeaders): Admit {
   const asked = new MemoryStore()
   asked.init({ windowMs: MINUTE_MS } as Options)
 
-  return async (req, res, next) => {
-    if (req.method === 'OPTIONS') {
-      headers.preflight(req, res, next)
-      return
-    }
+  return async (req, res) => {
     carry(res, headers.of(req.headers.origin))
     const token = bearerToken(req.headers.authorization)
     const identity = tokens.known(token) ?? (await tokens.verify(token))
-    res.locals['identity'] = identity
     if (identity.role === 'seller') {
       const { totalHits, resetTime } = await asked.increment(identity.sub)
       limit(res, totalHits, resetTime)
     }
+    return identity
+  }
+}
+
+/** The same for Express, whose routes ask `identityOf`. A browser that only asks whether it may ask has no token yet. */
+export function admitted(admit: Admit, { preflight }: AnswerHeaders): RequestHandler {
+  return async (req, res, next) => {
+    if (req.method === 'OPTIONS') {
+      preflight(req, res, next)
+      return
+    }
+    res.locals['identity'] = await admit(req, res)
     next()
   }
 }
@@ -44,7 +55,7 @@ export function admission(tokens: Tokens, headers: AnswerHeaders): Admission {
  * The fields of draft-ietf-httpapi-ratelimit-headers-07.
  * @throws Refusal `rate_limited`
  */
-function limit(res: Response, count: number, resetAt: Date | undefined): void {
+function limit(res: ServerResponse, count: number, resetAt: Date | undefined): void {
   const left = Math.max(0, REQUESTS_A_MINUTE - count)
   const reset = Math.max(0, Math.ceil((resetAt ? wallMsUntil(resetAt) : 0) / SECOND_MS))
   carry(res, ['RateLimit-Policy', RATE_LIMIT_POLICY])
@@ -62,7 +73,7 @@ export function authenticate(tokens: Tokens): RequestHandler {
   }
 }
 
-/** Who asks. Only behind `admission` or `authenticate`. */
+/** Who asks. Only behind `admitted` or `authenticate`. */
 export function identityOf(res: Response): Identity {
   return res.locals['identity'] as Identity
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import express, { type RequestHandler } from 'express'
 import { Refusal } from '../../domain/errors.js'
 
@@ -7,22 +8,29 @@ export const LARGEST_BODY_BYTES = 16 * 1024
 /** Reads the body as JSON, whatever it calls itself. */
 export const jsonBody: RequestHandler = express.json({ limit: LARGEST_BODY_BYTES, strict: false, type: () => true })
 
-/** For the old routes, which ignore their body, whatever it holds (H): only its size is looked at. */
-export const ignoredBody: RequestHandler = (req, _res, next) => {
-  const tooLarge = () => new Refusal('payload_too_large', 'The body is larger than 16 KiB')
+/**
+ * For the old routes, which ignore their body, whatever it holds (H): only its size is looked at.
+ * @throws Refusal `payload_too_large`
+ */
+export async function ignoredBody(req: IncomingMessage): Promise<void> {
   if (req.headers['transfer-encoding'] === undefined) {
     // Node itself holds a body to its length, and drops what nobody reads.
     if (Number(req.headers['content-length'] ?? 0) > LARGEST_BODY_BYTES) throw tooLarge()
-    next()
     return
   }
-  let bytes = 0
-  const count = (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes <= LARGEST_BODY_BYTES) return
-    req.off('data', count).off('end', next)
-    req.resume()
-    next(tooLarge())
-  }
-  req.on('data', count).once('end', next)
+  await new Promise<void>((resolve, reject) => {
+    let bytes = 0
+    const count = (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= LARGEST_BODY_BYTES) return
+      req.off('data', count).off('end', resolve)
+      req.resume()
+      reject(tooLarge())
+    }
+    req.on('data', count).once('end', resolve)
+  })
+}
+
+function tooLarge(): Refusal {
+  return new Refusal('payload_too_large', 'The body is larger than 16 KiB')
 }

@@ -1,13 +1,12 @@
-import { Router } from 'express'
+import type { IncomingHttpHeaders } from 'node:http'
 import * as z from 'zod'
 import { permissionDenied, Refusal } from '../../domain/errors.js'
 import { IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_RULE } from '../../domain/idempotency-key.js'
 import type { Services } from '../services.js'
 import { parse, plainText, sellerId } from '../validate.js'
-import { identityOf } from './admission.js'
-import { jsonBody } from './body.js'
 import { beforeId, pageLimit, seenSeq } from './query.js'
 import { reply } from './reply.js'
+import type { Route } from './route.js'
 
 const creditsQuery = z.strictObject({ seller_id: sellerId.optional() })
 const ledgerQuery = z.strictObject({ seller_id: sellerId.optional(), cursor: beforeId, limit: pageLimit })
@@ -21,47 +20,64 @@ const idempotencyKey = z.string().regex(IDEMPOTENCY_KEY, `must be ${IDEMPOTENCY_
 const moveParams = z.object({ seller_id: sellerId })
 
 /** Accounts, ledgers and events (SPEC.md, N). */
-export function creditRoutes({ lookups, snapshots, moveCredits }: Services): Router {
-  const router = Router()
-  router.get('/credits', async (req, res) => {
-    const { seller_id } = parse(creditsQuery, req.query)
-    reply(res, await lookups.credits(identityOf(res), seller_id))
-  })
-  router.get('/credits/ledger', async (req, res) => {
-    const { seller_id, cursor, limit } = parse(ledgerQuery, req.query)
-    reply(res, await lookups.ledger(identityOf(res), { sellerId: seller_id, before: cursor, limit }))
-  })
-  router.get('/events', async (req, res) => {
-    const { after, limit } = parse(eventsQuery, req.query)
-    const by = identityOf(res)
-    if (by.role !== 'seller') throw permissionDenied()
-    reply(res, await snapshots.events(by.sub, after, limit))
-  })
-  router.post('/sellers/:seller_id/credits', jsonBody, async (req, res) => {
-    if (identityOf(res).role === 'seller') throw permissionDenied()
-    const { seller_id } = parse(moveParams, req.params)
-    const { amount, reason, corrects } = parse(moveBody, req.body)
-    const key = req.get('Idempotency-Key')
-    if (key === undefined) {
-      throw new Refusal(
-        'invalid_request',
-        'Idempotency-Key: send this header, with a key of your own for each movement',
-        {
-          field: 'Idempotency-Key',
-        },
-      )
-    }
-    const { 'Idempotency-Key': checkedKey } = parse(z.object({ 'Idempotency-Key': idempotencyKey }), {
-      'Idempotency-Key': key,
+export function creditRoutes({ lookups, snapshots, moveCredits }: Services): Route[] {
+  return [
+    {
+      method: 'get',
+      paths: ['/credits'],
+      body: 'none',
+      async answer({ by, query }, res) {
+        const { seller_id } = parse(creditsQuery, query)
+        reply(res, await lookups.credits(by, seller_id))
+      },
+    },
+    {
+      method: 'get',
+      paths: ['/credits/ledger'],
+      body: 'none',
+      async answer({ by, query }, res) {
+        const { seller_id, cursor, limit } = parse(ledgerQuery, query)
+        reply(res, await lookups.ledger(by, { sellerId: seller_id, before: cursor, limit }))
+      },
+    },
+    {
+      method: 'get',
+      paths: ['/events'],
+      body: 'none',
+      async answer({ by, query }, res) {
+        const { after, limit } = parse(eventsQuery, query)
+        if (by.role !== 'seller') throw permissionDenied()
+        reply(res, await snapshots.events(by.sub, after, limit))
+      },
+    },
+    {
+      method: 'post',
+      paths: ['/sellers/:seller_id/credits'],
+      body: 'json',
+      async answer({ by, params, body, headers }, res) {
+        if (by.role === 'seller') throw permissionDenied()
+        const { seller_id } = parse(moveParams, params)
+        const { amount, reason, corrects } = parse(moveBody, body)
+        const { created, ...answer } = await moveCredits({
+          sellerId: seller_id,
+          amount,
+          idempotencyKey: keyOf(headers),
+          reason,
+          corrects,
+        })
+        reply(res, answer, created ? 201 : 200)
+      },
+    },
+  ]
+}
+
+/** @throws Refusal `invalid_request` where there is none, or where it is not of the form of one */
+function keyOf({ 'idempotency-key': key }: IncomingHttpHeaders): string {
+  const field = 'Idempotency-Key'
+  if (key === undefined) {
+    throw new Refusal('invalid_request', `${field}: send this header, with a key of your own for each movement`, {
+      field,
     })
-    const { created, ...answer } = await moveCredits({
-      sellerId: seller_id,
-      amount,
-      idempotencyKey: checkedKey,
-      reason,
-      corrects,
-    })
-    reply(res, answer, created ? 201 : 200)
-  })
-  return router
+  }
+  return parse(z.object({ [field]: idempotencyKey }), { [field]: key })[field] ?? ''
 }

@@ -1,4 +1,5 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { RequestHandler } from 'express'
 import type { ErrorBody, ErrorCode } from '../../../client-sdk/protocol/index.js'
 import { Refusal } from '../../domain/errors.js'
 import type { Log } from '../../log.js'
@@ -40,16 +41,19 @@ export const routeNotFound: RequestHandler = (req) => {
   throw new Refusal('route_not_found', `There is no ${req.method} ${req.path} here; README.md lists the routes`)
 }
 
-/** Answers an error: `{error, code}`, and nothing of the inside (H1). Behind Express and in front of it, so it uses nothing of Express. */
-export function errorHandler(log: Log): ErrorRequestHandler {
-  return (error: unknown, req, res, next) => {
+/** Answers an error: `{error, code}`, and nothing of the inside (H1). */
+export type Refuse = (error: unknown, req: IncomingMessage, res: ServerResponse) => void
+
+export function createRefuse(log: Log): Refuse {
+  return (error, { method, url = '' }, res) => {
     if (res.headersSent) {
-      next(error)
+      // Half an answer is no answer.
+      res.destroy()
       return
     }
     const refusal = toRefusal(error)
     const status = STATUS_OF[refusal.code]
-    if (status === 500) log.error({ err: error, method: req.method, path: req.url.split('?')[0] }, 'request failed')
+    if (status === 500) log.error({ err: error, method, path: url.split('?')[0] }, 'request failed')
     if (status === 401) carry(res, ['WWW-Authenticate', challenge(refusal.code)])
     if (status === 503) carry(res, ['Retry-After', '1'])
     if (status === 413) carry(res, ['Connection', 'close'])

@@ -1,17 +1,19 @@
 import type { RequestListener } from 'node:http'
-import express from 'express'
+import express, { type ErrorRequestHandler } from 'express'
 import type { Log } from '../../log.js'
 import type { Services } from '../services.js'
-import { admission } from './admission.js'
+import { admission, admitted } from './admission.js'
 import { answerHeaders } from './answer-headers.js'
 import { creditRoutes } from './credits.js'
 import { developmentRoutes } from './development.js'
-import { errorHandler, routeNotFound } from './errors.js'
-import { heartbeatsFirst } from './heartbeat-door.js'
+import { createRefuse, routeNotFound } from './errors.js'
 import { legacyRoutes } from './legacy.js'
 import { livestreamRoutes } from './livestreams.js'
 import { operationRoutes } from './operations.js'
 import { pageFiles } from './page.js'
+import { plainFirst } from './plain-first.js'
+import { below } from './route.js'
+import { viaExpress } from './via-express.js'
 
 export interface RestParts {
   readonly corsOrigins: readonly string[]
@@ -24,22 +26,25 @@ export interface RestParts {
 export function createRest(services: Services, { corsOrigins, development, log }: RestParts): RequestListener {
   const headers = answerHeaders(corsOrigins)
   const admit = admission(services.tokens, headers)
-  const refuse = errorHandler(log)
+  const refuse = createRefuse(log)
+  const legacy = legacyRoutes(services)
+  const routes = [
+    // The old server had its routes under a double prefix too.
+    ...below('/livestreams/livestreams', legacy),
+    ...below('/livestreams', [...legacy, ...livestreamRoutes(services)]),
+    ...creditRoutes(services),
+  ]
 
   const app = express()
   app.set('etag', false)
   app.set('query parser', 'simple')
   app.disable('x-powered-by')
-  app.use('/api', admit)
-  // The old server had its routes under a double prefix too.
-  app.use('/api/livestreams/livestreams', legacyRoutes(services))
-  app.use('/api/livestreams', legacyRoutes(services), livestreamRoutes(services))
-  app.use('/api', creditRoutes(services), routeNotFound)
+  app.use('/api', admitted(admit, headers), viaExpress(routes), routeNotFound)
   app.use(headers.onAll)
   if (development) app.use('/dev', developmentRoutes(services))
   // Last: it looks on the disk for whatever is asked.
   app.use(operationRoutes(services), pageFiles())
   app.use(routeNotFound)
-  app.use(refuse)
-  return heartbeatsFirst(services, { otherwise: app, admit, refuse })
+  app.use(((error, req, res, _next) => refuse(error, req, res)) as ErrorRequestHandler)
+  return plainFirst(routes, { otherwise: app, admit, refuse })
 }

@@ -7,15 +7,15 @@ import { startServer } from '../../support/server.js'
 const server = await startServer({ CORS_ORIGINS: 'https://shop.example' })
 test.after(() => server.close())
 
-/** The same heartbeat as pages spell it, and in capitals, which only Express takes. */
-async function bothWays(livestreamId: string, request: Omit<RawRequest, 'method' | 'path'>): Promise<object[]> {
+/** The same request as pages spell it, and in capitals, which only Express takes; without what the hour says. */
+async function bothWays(method: string, path: string, request: Omit<RawRequest, 'method' | 'path'>): Promise<object[]> {
   const answers: object[] = []
   for (const prefix of ['/api', '/API']) {
-    const path = `${prefix}/livestreams/${livestreamId}/heartbeat/`
-    const { status, headers, text } = await rawRequest(server.url, { ...request, method: 'POST', path })
+    const { status, headers, text } = await rawRequest(server.url, { ...request, method, path: `${prefix}${path}` })
     const { ratelimit, date, ...others } = headers
     assert.ok(date)
-    answers.push({ status, headers: others, limited: ratelimit !== undefined, text })
+    const timeless = text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'T').replaceAll('/API/', '/api/')
+    answers.push({ status, headers: others, limited: ratelimit !== undefined, text: timeless })
   }
   return answers
 }
@@ -56,7 +56,39 @@ const cases: [string, string, Omit<RawRequest, 'method' | 'path'>, number][] = [
 
 for (const [title, livestreamId, request, status] of cases) {
   test(`H: a heartbeat in front of Express is answered as behind it: ${title}`, async () => {
-    const [inFront, behind] = await bothWays(livestreamId, request)
+    const [inFront, behind] = await bothWays('POST', `/livestreams/${livestreamId}/heartbeat/`, request)
+    assert.equal(inFront, behind)
+    assert.is(Object(inFront).status, status)
+  })
+}
+
+const { livestreamId: id } = live
+const others: [string, string, number][] = [
+  ['POST', `/livestreams/${id}/check_credits/`, 200],
+  ['POST', `/livestreams/livestreams/${id}/check_credits`, 200],
+  ['PATCH', `/livestreams/start/${id}/`, 400],
+  ['PATCH', `/livestreams/${id}/start/?time_scale=0`, 422],
+  ['PATCH', `/livestreams/end/nowhere/`, 404],
+  ['GET', '/livestreams/credit-monitor/status/', 403],
+  ['GET', '/livestreams', 200],
+  ['GET', '/livestreams/?status=live&limit=1', 200],
+  ['GET', '/livestreams/?status=live&limit=0', 422],
+  ['GET', `/livestreams/${id}`, 200],
+  ['GET', `/livestreams/${id}?x=1`, 422],
+  ['GET', `/livestreams/livestreams/${id}`, 404],
+  ['GET', `/livestreams/${id}/snapshot/?after=0`, 200],
+  ['GET', `/livestreams/${id}/snapshot?after=0&after=1`, 422],
+  ['GET', `/livestreams/${id}/ledger`, 200],
+  ['GET', '/livestreams/nowhere/ledger', 404],
+  ['GET', '/credits?', 200],
+  ['GET', '/credits?seller_id=%zz', 422],
+  ['GET', '/credits/ledger?limit=1&cursor=9', 200],
+  ['GET', '/events/?after=0&__proto__=1', 422],
+  ['GET', '/events', 200],
+]
+for (const [method, path, status] of others) {
+  test(`N: in front of Express it is answered as behind it: ${method} ${path}`, async () => {
+    const [inFront, behind] = await bothWays(method, path, { headers: { authorization } })
     assert.equal(inFront, behind)
     assert.is(Object(inFront).status, status)
   })

@@ -1,0 +1,73 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { parse as parseQuery } from 'node:querystring'
+import { isLivestreamId } from '../../domain/livestream-id.js'
+import type { Admit } from './admission.js'
+import { ignoredBody } from './body.js'
+import type { Refuse } from './errors.js'
+import type { Route } from './route.js'
+
+export interface PlainFirstParts {
+  /** Express, which takes what is not plain. */
+  readonly otherwise: RequestListener
+  readonly admit: Admit
+  readonly refuse: Refuse
+}
+
+/** A path of a route as nearly everybody spells it. */
+interface PlainPath {
+  readonly route: Route
+  readonly pattern: RegExp
+}
+
+/**
+ * Answers plain requests in front of Express, whose way to a route costs more than most of what is done there. Plain is a
+ * path of the table in lower case and without escapes, and a route that reads no JSON; everything else is left to Express, which has the
+ * same table, and takes the same steps.
+ */
+export function plainFirst(routes: readonly Route[], { otherwise, admit, refuse }: PlainFirstParts): RequestListener {
+  const byMethod = plainPaths(routes)
+
+  async function take(route: Route, id: string | undefined, req: IncomingMessage, res: ServerResponse): Promise<void> {
+    try {
+      const by = await admit(req, res)
+      if (route.body === 'ignored') await ignoredBody(req)
+      const query = parseQuery(queryOf(req.url ?? ''))
+      await route.answer({ by, params: { id }, query, body: undefined, headers: req.headers }, res)
+    } catch (error) {
+      refuse(error, req, res)
+    }
+  }
+
+  return (req, res) => {
+    for (const { route, pattern } of byMethod.get(req.method ?? '') ?? []) {
+      const found = pattern.exec(req.url ?? '')
+      if (!found) continue
+      const [, id] = found
+      if (id !== undefined && !isLivestreamId(id)) break
+      void take(route, id, req, res)
+      return
+    }
+    otherwise(req, res)
+  }
+}
+
+/** By HTTP method, in the order of the table. */
+function plainPaths(routes: readonly Route[]): Map<string, PlainPath[]> {
+  const byMethod = new Map<string, PlainPath[]>()
+  for (const route of routes) {
+    if (route.body === 'json') continue
+    const method = route.method.toUpperCase()
+    const plain = route.paths.map((path) => ({ route, pattern: patternOf(path) }))
+    byMethod.set(method, [...(byMethod.get(method) ?? []), ...plain])
+  }
+  return byMethod
+}
+
+function patternOf(path: string): RegExp {
+  return new RegExp(`^/api${path.replace(':id', '([\\w-]+)')}/?(?:\\?|$)`)
+}
+
+function queryOf(url: string): string {
+  const at = url.indexOf('?')
+  return at < 0 ? '' : url.slice(at + 1)
+}
