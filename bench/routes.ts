@@ -10,6 +10,8 @@ import { type BenchServer, send, startExpress } from './servers.js'
 //   npm run bench:routes [-- SECONDS ROUNDS]
 
 const CLIENTS = 500
+/** Sellers take turns, for none may ask more than 600 times a minute. */
+const SELLERS = 4 * CLIENTS
 const [seconds = 1.5, rounds = 3] = process.argv.slice(2).map(Number)
 
 const ROUTES = [
@@ -22,16 +24,18 @@ const ROUTES = [
 ] as const
 type Route = (typeof ROUTES)[number]
 
-const { server: ours, sellers, file } = await startLive(CLIENTS)
+const { server: ours, sellers, file } = await startLive(SELLERS)
 const open: BenchServer[] = [ours]
 const turns = new Map(ROUTES.map((route) => [route, { ours: [] as Measured[], bare: [] as Measured[] }]))
 try {
   const bare = await startExpress(file, await Promise.all(ROUTES.map(asBareRoute)))
   open.push(bare)
+  let from = 0
   for (let round = 1; round <= rounds; round += 1) {
     for (const [route, own] of turns) {
-      own.ours.push(await turn(ours, route))
-      own.bare.push(await turn(bare, route))
+      own.ours.push(await turn(ours, route, from))
+      own.bare.push(await turn(bare, route, from))
+      from = (from + CLIENTS) % SELLERS
       console.log(`round ${round} of ${rounds}: ${rowOf(route, own.ours.slice(-1), own.bare.slice(-1)).join('  ')}`)
     }
   }
@@ -47,8 +51,8 @@ async function asBareRoute({ request }: Route): Promise<BareRoute> {
   return { method: method === 'POST' ? 'post' : 'get', path, answer: (await response.json()) as object }
 }
 
-function turn({ url, pid }: BenchServer, { request }: Route): Promise<Measured> {
-  return load({ kind: 'http', url, pid, sellers, seconds, perSecond: null, request })
+function turn({ url, pid }: BenchServer, { request }: Route, from: number): Promise<Measured> {
+  return load({ kind: 'http', url, pid, sellers: sellers.slice(from, from + CLIENTS), seconds, perSecond: null, request })
 }
 
 function rowOf({ request }: Route, own: readonly Measured[], bare: readonly Measured[]): string[] {
