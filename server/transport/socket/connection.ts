@@ -10,6 +10,7 @@ import type { Waiter } from '../../services/waiter.js'
 import type { Identity } from '../../tokens.js'
 import type { Services } from '../services.js'
 import { Expiry } from './expiry.js'
+import { answerPing, takePlainPings } from './plain-pings.js'
 import type { Requests } from './requests.js'
 import { Turns } from './turns.js'
 
@@ -57,6 +58,7 @@ export class Connection {
     parts.log.debug({ seller: identity.sub, socket: socket.id }, 'socket connected')
     // Nothing listens behind this, which is why it never goes on.
     socket.use((packet) => this.#hear(packet))
+    takePlainPings(socket, (livestreamId, ackId) => this.#hearPing(livestreamId, ackId))
     socket.once('disconnect', (reason) => this.#left(reason))
   }
 
@@ -85,17 +87,29 @@ export class Connection {
   #hear([event, ...args]: unknown[]): void {
     const name = String(event)
     const ack = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : null
-    try {
-      this.#admit(name, args.length)
-    } catch (error) {
-      this.refused(name, ack, error)
-      return
-    }
+    if (!this.#isAdmitted(name, args.length, ack)) return
     const [payload] = args
     const change = this.requests.changes.get(name)
     this.gate.began()
     if (change) void this.#change(name, () => change(this, payload), ack)
-    else this.#turns.ping(() => this.#ping(payload, ack))
+    else this.#turns.ping(() => this.#ping(() => this.requests.pinged(payload), ack))
+  }
+
+  #hearPing(livestreamId: string, ackId: string): void {
+    const ack = (answer: object) => answerPing(this.socket, ackId, answer)
+    if (!this.#isAdmitted('ping', 1, ack)) return
+    this.gate.began()
+    this.#turns.ping(() => this.#ping(() => livestreamId, ack))
+  }
+
+  #isAdmitted(event: string, payloads: number, ack: Acknowledge | null): boolean {
+    try {
+      this.#admit(event, payloads)
+      return true
+    } catch (error) {
+      this.refused(event, ack, error)
+      return false
+    }
   }
 
   /** @throws Refusal where nothing can be done for a request now, whatever it holds */
@@ -112,10 +126,10 @@ export class Connection {
     if (payloads > 1) throw new Refusal('invalid_request', 'An event carries one payload')
   }
 
-  #ping(payload: unknown, ack: Acknowledge | null): void {
+  #ping(pinged: () => string, ack: Acknowledge | null): void {
     const reply = new PingReply(this, ack)
     try {
-      this.requests.ping(this, payload, reply)
+      this.requests.ping(this, pinged(), reply)
     } catch (error) {
       reply.reject(error)
     }
@@ -142,6 +156,7 @@ export class Connection {
     const { dispatch, presence, log } = this.parts
     const { sub } = this.identity
     this.expiry.stop()
+    takePlainPings(this.socket, null)
     if (this.subscriber) dispatch.leave(sub, this.subscriber)
     presence.left(sub)
     log.debug({ seller: sub, socket: this.socket.id, reason }, 'socket disconnected')

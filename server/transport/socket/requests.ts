@@ -12,8 +12,9 @@ type ChangeHandler = (connection: Connection, payload: unknown) => Promise<objec
 
 /** What a client may send (P3). */
 export interface Requests {
-  /** Throws a Refusal where it asks for nothing that can be asked; else the waiter hears of it. */
-  ping(connection: Connection, payload: unknown, waiter: Waiter<object>): void
+  /** The livestream of a ping. Throws a Refusal where the payload names none. */
+  pinged(payload: unknown): string
+  ping(connection: Connection, livestreamId: string, waiter: Waiter<object>): void
   /** All the others, by their names. */
   readonly changes: ReadonlyMap<string, ChangeHandler>
 }
@@ -63,9 +64,8 @@ export function createRequests({ services, dispatch }: SocketParts): Requests {
   }
 
   return {
-    ping({ identity }, payload, waiter) {
-      heartbeats.take(parse(livestreamRequest, payload).livestream_id, identity, waiter)
-    },
+    pinged: (payload) => parse(livestreamRequest, payload).livestream_id,
+    ping: ({ identity }, livestreamId, waiter) => heartbeats.take(livestreamId, identity, waiter),
     changes: new Map(Object.entries({ subscribe, start, end, renew })),
   }
 }
