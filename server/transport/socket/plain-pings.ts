@@ -1,6 +1,7 @@
 import type { Socket } from 'socket.io'
 import * as parser from 'socket.io-parser'
 import { isLivestreamId } from '../../domain/livestream-id.js'
+import { writeAtOnce } from './ready-frames.js'
 
 /** A ping as socket.io-client writes it, acknowledgement and all (Socket.IO protocol 5, packets EVENT and ACK). */
 const PLAIN_PING = /^2(0|[1-9]\d{0,14})\["ping",\{"livestream_id":"([\w-]+)"\}\]$/
@@ -48,6 +49,6 @@ export function takePlainPings({ client }: Pick<Socket, 'client'>, take: TakePin
 }
 
 /** Acknowledges a ping that was told from its text. */
-export function answerPing({ conn }: Pick<Socket, 'conn'>, ackId: string, answer: object): void {
-  conn.write(`${ACK}${ackId}[${JSON.stringify(answer)}]`)
+export function answerPing(socket: Pick<Socket, 'conn'>, ackId: string, answer: object): void {
+  writeAtOnce(socket, `${ACK}${ackId}[${JSON.stringify(answer)}]`)
 }
