@@ -156,7 +156,6 @@ export class Connection {
     const { dispatch, presence, log } = this.parts
     const { sub } = this.identity
     this.expiry.stop()
-    takePlainPings(this.socket, null)
     if (this.subscriber) dispatch.leave(sub, this.subscriber)
     presence.left(sub)
     log.debug({ seller: sub, socket: this.socket.id, reason }, 'socket disconnected')

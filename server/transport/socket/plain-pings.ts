@@ -1,51 +1,63 @@
 import type { Socket } from 'socket.io'
-import * as parser from 'socket.io-parser'
 import { isLivestreamId } from '../../domain/livestream-id.js'
 import { writeAtOnce } from './ready-frames.js'
 
-/** A ping as socket.io-client writes it, acknowledgement and all (Socket.IO protocol 5, packets EVENT and ACK). */
-const PLAIN_PING = /^2(0|[1-9]\d{0,14})\["ping",\{"livestream_id":"([\w-]+)"\}\]$/
+/**
+ * A ping as socket.io-client writes it, with an acknowledgement (Engine.IO protocol 4, packet "message"; Socket.IO protocol 5,
+ * packets EVENT and ACK).
+ */
+const PLAIN_PING = /^42(0|[1-9]\d{0,14})\["ping",\{"livestream_id":"([\w-]+)"\}\]$/
 const ACK = '3'
 
 /** Takes a ping for a livestream; `ackId` is what `answerPing` needs. */
 type TakePing = (livestreamId: string, ackId: string) => void
+type Listener = (data: Buffer, isBinary: boolean) => void
 
-/**
- * Reads what a client sends, and tells pings from their text. Nearly all that ever comes are pings, and what Socket.IO does
- * for one, in two turns of its queue, costs more than recording it. Whatever is not plainly one goes Socket.IO's way.
- */
-class Decoder extends parser.Decoder {
-  takePing: TakePing | null = null
-  /** What came in this turn of the event loop and is on Socket.IO's way: a ping behind it must not overtake it. */
-  #others = 0
-
-  override add(chunk: unknown): void {
-    if (this.#others === 0 && this.takePing && typeof chunk === 'string' && this.#isTaken(chunk, this.takePing)) return
-    this.#others += 1
-    setImmediate(() => {
-      this.#others -= 1
-    })
-    super.add(chunk)
-  }
-
-  #isTaken(text: string, take: TakePing): boolean {
-    const [, ackId, livestreamId] = PLAIN_PING.exec(text) ?? []
-    if (ackId === undefined || livestreamId === undefined || !isLivestreamId(livestreamId)) return false
-    take(livestreamId, ackId)
-    return true
+/** What is leant on of Engine.IO's transport: the WebSocket below it, and that its messages are listened to. */
+interface Transport {
+  readonly socket?: {
+    listeners(event: 'message'): Listener[]
+    removeListener(event: 'message', listener: Listener): void
+    on(event: 'message', listener: Listener): void
   }
 }
 
-/** For the server's options ("parser" in Socket.IO's documentation). */
-export const pingParser = { ...parser, Decoder }
-
 /**
- * Has the pings of a socket go straight to `take` from now on, or no longer. It leans on a field of Socket.IO's client; where that is another
- * day elsewhere, pings go Socket.IO's way.
+ * Has the pings of a socket go straight to `take`, told from their text ahead of Engine.IO and Socket.IO: nearly all that
+ * ever comes are pings, and what these do for one, in two turns of their queue, costs more than recording it. Whatever is not
+ * plainly a ping goes their way, and so does everything where they hold their connections otherwise one day.
  */
-export function takePlainPings({ client }: Pick<Socket, 'client'>, take: TakePing | null): void {
-  const { decoder } = client as unknown as { decoder?: unknown }
-  if (decoder instanceof Decoder) decoder.takePing = take
+export function takePlainPings(socket: Socket, take: TakePing): void {
+  const { conn } = socket
+  hearFirst(conn.transport, socket, take)
+  conn.once('upgrade', (transport: unknown) => hearFirst(transport, socket, take))
+}
+
+function hearFirst(transport: unknown, socket: Pick<Socket, 'connected'>, take: TakePing): void {
+  const { socket: webSocket } = transport as Transport
+  const [theLongWay, ...others] = webSocket?.listeners('message') ?? []
+  if (!webSocket || !theLongWay || others.length > 0) return
+  webSocket.removeListener('message', theLongWay)
+  webSocket.on('message', listenerFor(socket, take, theLongWay))
+}
+
+function listenerFor(socket: Pick<Socket, 'connected'>, take: TakePing, theLongWay: Listener): Listener {
+  /** What came in this turn of the event loop and goes the long way: a ping behind it must not overtake it. */
+  let onTheLongWay = 0
+  return (data, isBinary) => {
+    if (!isBinary && onTheLongWay === 0 && socket.connected) {
+      const [, ackId, livestreamId] = PLAIN_PING.exec(data.toString()) ?? []
+      if (ackId !== undefined && livestreamId !== undefined && isLivestreamId(livestreamId)) {
+        take(livestreamId, ackId)
+        return
+      }
+    }
+    onTheLongWay += 1
+    setImmediate(() => {
+      onTheLongWay -= 1
+    })
+    theLongWay(data, isBinary)
+  }
 }
 
 /** Acknowledges a ping that was told from its text. */

@@ -11,7 +11,6 @@ import { forgetHandshakes } from './handshake-memory.js'
 import type { Nodes } from './nodes.js'
 import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
-import { pingParser } from './plain-pings.js'
 import { sendReadyFrames } from './ready-frames.js'
 import { createRequests } from './requests.js'
 import { handshakeAuth } from './schemas.js'
@@ -41,7 +40,6 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
   const io = new Server<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, { identity: Identity }>(http, {
     serveClient: false,
     ...(adapter && { adapter }),
-    parser: pingParser,
     maxHttpBufferSize: LARGEST_PAYLOAD_BYTES,
     connectTimeout: AUTHENTICATE_WITHIN_MS,
     cors: { origin: [...corsOrigins] },
