@@ -32,7 +32,8 @@ export interface Gate {
   ended(): void
 }
 
-type Acknowledge = (answer: object) => void
+/** How a request is answered: by Socket.IO, by the number of a ping that was told from its text, or not at all. */
+type Ack = ((answer: object) => void) | string | null
 
 interface Failure extends ErrorDetails {
   error: string
@@ -73,10 +74,15 @@ export class Connection {
   }
 
   /** Answers a request that failed: its acknowledgement where it asked for one, or else an event of its own. */
-  refused(event: string, ack: Acknowledge | null, error: unknown): void {
+  refused(event: string, ack: Ack, error: unknown): void {
     const failure = this.#describe(event, error)
-    if (ack) ack({ ok: false, ...failure })
-    else this.socket.emit('request_error', { event, ...failure })
+    if (ack === null) this.socket.emit('request_error', { event, ...failure })
+    else this.acknowledge(ack, { ok: false, ...failure })
+  }
+
+  acknowledge(ack: Ack, answer: object): void {
+    if (typeof ack === 'string') answerPing(this.socket, ack, answer)
+    else ack?.(answer)
   }
 
   pingEnded(): void {
@@ -86,23 +92,22 @@ export class Connection {
 
   #hear([event, ...args]: unknown[]): void {
     const name = String(event)
-    const ack = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledge) : null
+    const ack = typeof args.at(-1) === 'function' ? (args.pop() as (answer: object) => void) : null
     if (!this.#isAdmitted(name, args.length, ack)) return
     const [payload] = args
     const change = this.requests.changes.get(name)
     this.gate.began()
     if (change) void this.#change(name, () => change(this, payload), ack)
-    else this.#turns.ping(() => this.#ping(() => this.requests.pinged(payload), ack))
+    else this.#turns.ping(() => this.#ping(payload, ack))
   }
 
   #hearPing(livestreamId: string, ackId: string): void {
-    const ack = (answer: object) => answerPing(this.socket, ackId, answer)
-    if (!this.#isAdmitted('ping', 1, ack)) return
+    if (!this.#isAdmitted('ping', 1, ackId)) return
     this.gate.began()
-    this.#turns.ping(() => this.#ping(() => livestreamId, ack))
+    this.#turns.ping(() => this.requests.ping(this, livestreamId, new PingReply(this, ackId)))
   }
 
-  #isAdmitted(event: string, payloads: number, ack: Acknowledge | null): boolean {
+  #isAdmitted(event: string, payloads: number, ack: Ack): boolean {
     try {
       this.#admit(event, payloads)
       return true
@@ -126,19 +131,19 @@ export class Connection {
     if (payloads > 1) throw new Refusal('invalid_request', 'An event carries one payload')
   }
 
-  #ping(pinged: () => string, ack: Acknowledge | null): void {
+  #ping(payload: unknown, ack: Ack): void {
     const reply = new PingReply(this, ack)
     try {
-      this.requests.ping(this, pinged(), reply)
+      this.requests.ping(this, this.requests.pinged(payload), reply)
     } catch (error) {
       reply.reject(error)
     }
   }
 
-  async #change(event: string, work: () => Promise<object>, ack: Acknowledge | null): Promise<void> {
+  async #change(event: string, work: () => Promise<object>, ack: Ack): Promise<void> {
     try {
       const answer = await this.#turns.change(work)
-      ack?.({ ok: true, ...answer })
+      this.acknowledge(ack, { ok: true, ...answer })
     } catch (error) {
       this.refused(event, ack, error)
     } finally {
@@ -166,12 +171,12 @@ export class Connection {
 class PingReply implements Waiter<object> {
   constructor(
     readonly connection: Connection,
-    readonly ack: Acknowledge | null,
+    readonly ack: Ack,
   ) {}
 
   resolve(answer: object): void {
     this.connection.pingEnded()
-    this.ack?.({ ok: true, ...answer })
+    this.connection.acknowledge(this.ack, { ok: true, ...answer })
   }
 
   reject(error: unknown): void {
