@@ -130,7 +130,7 @@ function tables({ int, text, counter, stampKey, end, endKeyed }: Words): string[
       occurred_at ${int} not null,
       payload text not null,
       primary key (seller_id, seq)
-    ) ${endKeyed}`,
+    ) ${end}`,
 
     `create table stamps (
       at ${int} not null,
