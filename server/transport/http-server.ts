@@ -16,12 +16,19 @@ export interface HttpServer {
 export function createHttpServer(answer: RequestListener): HttpServer {
   const http = createServer(answer)
   const unused = new Set<Socket>()
+  function isUsed(socket: Socket): void {
+    if (unused.delete(socket)) socket.off('close', closed)
+  }
+  /** One function for all: a listener that holds its socket would live as long. */
+  function closed(this: Socket): void {
+    unused.delete(this)
+  }
   http.on('connection', (socket: Socket) => {
     unused.add(socket)
-    socket.once('close', () => unused.delete(socket))
+    socket.on('close', closed)
   })
-  http.on('request', ({ socket }) => unused.delete(socket))
-  http.on('upgrade', ({ socket }) => unused.delete(socket))
+  http.on('request', ({ socket }) => isUsed(socket))
+  http.on('upgrade', ({ socket }) => isUsed(socket))
   return {
     http,
     listen: (host, port) => listen(http, host, port),

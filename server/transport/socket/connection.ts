@@ -60,7 +60,7 @@ export class Connection {
     // Nothing listens behind this, which is why it never goes on.
     socket.use((packet) => this.#hear(packet))
     takePlainPings(socket, (livestreamId, ackId) => this.#hearPing(livestreamId, ackId))
-    socket.once('disconnect', (reason) => this.#left(reason))
+    socket.on('disconnect', (reason) => this.#left(reason))
   }
 
   /** P2: said a while before. */

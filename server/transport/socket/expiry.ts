@@ -16,6 +16,9 @@ interface Hearer {
 export class Expiry {
   readonly #clock: Clock
   readonly #hearer: Hearer
+  #expiresAt: Instant = 0
+  /** When the timer is to do something: the notice first, and then the end. */
+  #nextAt: Instant = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor(clock: Clock, expiresAt: Instant, hearer: Hearer) {
@@ -26,21 +29,29 @@ export class Expiry {
 
   /** Starts anew for a renewed token. */
   renew(expiresAt: Instant): void {
-    clearTimeout(this.#timer)
     const leftMs = expiresAt - this.#clock.wallNow()
-    this.#at(expiresAt - Math.min(NOTICE_MS, leftMs / 2), () => {
-      this.#hearer.expiring(expiresAt)
-      this.#at(expiresAt, () => this.#hearer.expired())
-    })
+    this.#expiresAt = expiresAt
+    this.#wakeAt(expiresAt - Math.min(NOTICE_MS, leftMs / 2))
   }
 
   stop(): void {
     clearTimeout(this.#timer)
   }
 
-  #at(instant: Instant, then: () => void): void {
+  /** One function for all timers: there are as many as connections. */
+  static readonly #woken = (expiry: Expiry, isWhole: boolean): void => {
+    if (!isWhole) expiry.#wakeAt(expiry.#nextAt)
+    else if (expiry.#nextAt === expiry.#expiresAt) expiry.#hearer.expired()
+    else {
+      expiry.#hearer.expiring(expiry.#expiresAt)
+      expiry.#wakeAt(expiry.#expiresAt)
+    }
+  }
+
+  #wakeAt(instant: Instant): void {
+    clearTimeout(this.#timer)
+    this.#nextAt = instant
     const inMs = Math.max(0, instant - this.#clock.wallNow())
-    this.#timer =
-      inMs > LONGEST_TIMER_MS ? setTimeout(() => this.#at(instant, then), LONGEST_TIMER_MS) : setTimeout(then, inMs)
+    this.#timer = setTimeout(Expiry.#woken, Math.min(inMs, LONGEST_TIMER_MS), this, inMs <= LONGEST_TIMER_MS)
   }
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'socket.io'
 import { isLivestreamId } from '../../domain/livestream-id.js'
 import { writeAtOnce } from './ready-frames.js'
+import { onWebSocket } from './socket-memory.js'
 
 /**
  * A ping as socket.io-client writes it, with an acknowledgement (Engine.IO protocol 4, packet "message"; Socket.IO protocol 5,
@@ -28,9 +29,7 @@ interface Transport {
  * plainly a ping goes their way, and so does everything where they hold their connections otherwise one day.
  */
 export function takePlainPings(socket: Socket, take: TakePing): void {
-  const { conn } = socket
-  hearFirst(conn.transport, socket, take)
-  conn.once('upgrade', (transport: unknown) => hearFirst(transport, socket, take))
+  onWebSocket(socket, (transport) => hearFirst(transport, socket, take))
 }
 
 function hearFirst(transport: unknown, socket: Pick<Socket, 'connected'>, take: TakePing): void {

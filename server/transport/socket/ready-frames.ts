@@ -17,7 +17,7 @@ const TYPE_OF_MESSAGE = 0x34
  * or an Engine.IO that knows nothing of it, takes the text as ever.
  * Frames: RFC 6455, section 5.2; the type before the text: Engine.IO protocol 4.
  */
-export function sendReadyFrames({ conn }: Pick<Socket, 'conn'>): void {
+export function sendReadyFrames(conn: Socket['conn']): void {
   conn.on('packetCreate', ready)
 }
 

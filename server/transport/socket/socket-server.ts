@@ -7,13 +7,13 @@ import { SECOND_MS } from '../../domain/instant.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
 import { Connection, type Gate, type SocketParts } from './connection.js'
-import { forgetHandshakes } from './handshake-memory.js'
 import type { Nodes } from './nodes.js'
 import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
 import { sendReadyFrames } from './ready-frames.js'
 import { createRequests } from './requests.js'
 import { handshakeAuth } from './schemas.js'
+import { slimSockets } from './socket-memory.js'
 
 const LARGEST_PAYLOAD_BYTES = 16 * 1024
 const AUTHENTICATE_WITHIN_MS = 5 * SECOND_MS
@@ -50,9 +50,10 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
     },
   })
 
-  // Engine.IO gives a polling client that is to be closed 30 s to come for the news, and keeps the process alive as long.
-  io.engine.on('connection', ({ transport }: { transport: object }) => {
-    Object.assign(transport, { closeTimeout: FLUSH_WITHIN_MS })
+  io.engine.on('connection', (conn: Socket['conn']) => {
+    sendReadyFrames(conn)
+    // Engine.IO gives a polling client that is to be closed 30 s to come for the news, and keeps the process alive as long.
+    if (conn.transport.name === 'polling') Object.assign(conn.transport, { closeTimeout: FLUSH_WITHIN_MS })
   })
 
   async function admit(socket: { handshake: { auth: unknown }; data: { identity: Identity } }): Promise<void> {
@@ -84,10 +85,9 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
       if (underWay === 0) whenAllEnded?.()
     },
   }
-  const forgetHandshake = forgetHandshakes(io)
+  const slim = slimSockets(io)
   io.on('connection', (socket) => {
-    forgetHandshake(socket)
-    sendReadyFrames(socket)
+    slim(socket)
     new Connection(socket, socket.data.identity, parts, requests, gate)
   })
 

@@ -8,14 +8,16 @@ interface Response {
 
 /** What is left of all handshakes. */
 const FORGOTTEN = Object.freeze({ headers: {}, auth: {} })
+/** Nobody is asked to acknowledge anything: one map for all, and an empty one for ever. */
+const NO_ACKS: ReadonlyMap<number, unknown> = new Map()
 
 /**
- * Lets go of the requests that connections began with, of a browser's headers above all: nobody asks for them once a socket
- * is accepted. It leans on what Engine.IO holds where; where that is another
- * day elsewhere, more memory is used and nothing else happens.
+ * Lets go of what sockets hold and nobody asks for once they are accepted: the requests that they began with, a browser's
+ * headers above all; their rooms, which nothing is sent to; and what would wait for acknowledgements. It leans on what
+ * Engine.IO and Socket.IO hold where; where that is another day elsewhere, more memory is used and nothing else happens.
  * @returns what is to be called with each socket once it is served
  */
-export function forgetHandshakes(io: Pick<Server, 'engine'>): (socket: Socket) => void {
+export function slimSockets(io: Pick<Server, 'engine'>): (socket: Socket) => void {
   /** By the connection's stream, since that of an upgrade from long-polling is known by nothing else. */
   const responses = new WeakMap<object, Response>()
   io.engine.use((request: IncomingMessage, response: Response, next: () => void) => {
@@ -30,9 +32,15 @@ export function forgetHandshakes(io: Pick<Server, 'engine'>): (socket: Socket) =
   }
 
   return (socket) => {
-    letGo(socket.conn.transport)
-    socket.conn.once('upgrade', letGo)
+    onWebSocket(socket, letGo)
     Object.assign(socket.conn, { request: null })
-    Object.assign(socket, { handshake: FORGOTTEN })
+    Object.assign(socket, { handshake: FORGOTTEN, acks: NO_ACKS })
+    socket.nsp.adapter.delAll(socket.id)
   }
+}
+
+/** Calls `then` with the transport of a socket once it is a WebSocket: at once, or after an upgrade. */
+export function onWebSocket({ conn }: Pick<Socket, 'conn'>, then: (transport: unknown) => void): void {
+  if (conn.transport.name === 'websocket') then(conn.transport)
+  else conn.once('upgrade', then)
 }
