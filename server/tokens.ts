@@ -28,6 +28,9 @@ export interface Tokens {
    */
   verify(token: string): Promise<Identity>
 
+  /** The same for who speaks once only, as a socket does: it is not remembered for that. */
+  verifyOnce(token: string): Promise<Identity>
+
   /** The same, at once, of a token that was verified before and is remembered; null for any other. */
   known(token: string): Identity | null
 
@@ -41,22 +44,24 @@ export interface Tokens {
 
 const LONGEST_TOKEN = 8_192
 const MOST_REMEMBERED = 10_000
+const MOST_HEADERS = 100
 
 /** Verifies and signs tokens by `keys`. Their expiry goes by the wall clock (P2). */
 export function createTokens(keys: TokenKeys, clock: Clock): Tokens {
   const memory = createMemory()
   const checkSignature = signatureCheck(keys, clock)
   const known = (token: string): Identity | null => memory.recall(token, clock.wallNow())
+  const check = async (token: string): Promise<Identity> =>
+    readClaims(await checkSignature(token), keys, clock.wallNow())
   return {
     known,
+    verifyOnce: async (token) => known(token) ?? check(token),
     async verify(token) {
       const identityKnown = known(token)
       if (identityKnown) return identityKnown
-      const payload = await checkSignature(token)
-      const now = clock.wallNow()
-      const identity = readClaims(payload, keys, now)
+      const identity = await check(token)
       // A fetched key can be withdrawn, so its signatures are looked at again.
-      memory.remember(token, identity, keys.kind === 'jwks' ? now + FRESH_MS : LAST_INSTANT)
+      memory.remember(token, identity, keys.kind === 'jwks' ? clock.wallNow() + FRESH_MS : LAST_INSTANT)
       return identity
     },
     sign: (request) => signed(request, keys, clock.wallNow()),
@@ -105,13 +110,28 @@ function createMemory() {
 function signatureCheck(keys: TokenKeys, clock: Clock): (token: string) => Promise<unknown> {
   const algorithms = [...keys.algorithms]
   const findKey: FindKey = keys.kind === 'jwks' ? fetchedKeys(keys.url, clock) : async () => keys.key
-  return async (token) => {
+  /** Headers as they are written; an issuer has one for each key. */
+  const kidOf = new Map<string, string | undefined>()
+
+  function kidIn(token: string): string | undefined {
+    const written = token.slice(0, token.indexOf('.'))
+    if (kidOf.has(written)) return kidOf.get(written)
     const { kid } = readHeader(token, algorithms)
-    const key = await findKey(kid)
+    if (kidOf.size >= MOST_HEADERS) kidOf.clear()
+    kidOf.set(written, kid)
+    return kid
+  }
+
+  return async (token) => {
+    if (token === '') throw missingToken()
+    if (token.length > LONGEST_TOKEN) throw invalidToken(`The token is longer than ${LONGEST_TOKEN} characters`)
+    const key = await findKey(kidIn(token))
     try {
       // The claims are read by readClaims: jsonwebtoken knows no clock but its own.
       return jwt.verify(token, key, { algorithms, ignoreExpiration: true, ignoreNotBefore: true })
     } catch {
+      // Says so where there is more wrong with it.
+      readHeader(token, algorithms)
       throw invalidToken('The signature of the token is wrong')
     }
   }
@@ -122,8 +142,6 @@ const header = z.object({ alg: z.string(), kid: z.string().optional(), crit: z.n
 
 /** Looks at a token before any key is fetched for it. */
 function readHeader(token: string, algorithms: readonly Algorithm[]): { kid?: string | undefined } {
-  if (token === '') throw missingToken()
-  if (token.length > LONGEST_TOKEN) throw invalidToken(`The token is longer than ${LONGEST_TOKEN} characters`)
   const { success, data } = header.safeParse(decoded(token)?.header)
   if (!success) throw invalidToken('The token is garbled')
   if (data.alg.toLowerCase() === 'none') throw invalidToken('The token is not signed')

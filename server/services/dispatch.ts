@@ -1,20 +1,24 @@
 import type { EventKind } from '../../client-sdk/protocol/index.js'
 import type { Outcome } from '../domain/outcome.js'
 import type { Log } from '../log.js'
-import { loadAccount, loadAccounts } from '../store/accounts.js'
+import { loadAccounts } from '../store/accounts.js'
 import type { Database } from '../store/database.js'
 import { eventsAfter } from '../store/events.js'
 
 /** One socket, as the dispatch sees it: it has been sent everything up to its cursor (V3). */
 export interface Subscriber {
+  /** `UNKNOWN_YET` until it is known where the socket begins: nothing is past it, so nothing is sent. */
   cursor: number
   readonly send: (kind: EventKind, payload: object) => void
 }
 
 /** Sends each seller's events to the seller's sockets on this server, in order and without gaps (V3). */
 export interface Dispatch {
-  /** From now on the subscriber is sent everything past its cursor; resolves when it has what was there already. */
-  join(sellerId: string, subscriber: Subscriber): Promise<void>
+  /**
+   * From now on the subscriber is sent what is past its cursor, as it is written. What was there already, or came while
+   * the cursor was unknown, is sent by the next `catchUp`.
+   */
+  join(sellerId: string, subscriber: Subscriber): void
   leave(sellerId: string, subscriber: Subscriber): void
   /** Pushes what a transaction of this process wrote. */
   push(outcome: Outcome): void
@@ -32,17 +36,16 @@ interface Channel {
 }
 
 const PAGE = 500
+export const UNKNOWN_YET = Number.POSITIVE_INFINITY
 
 export function createDispatch({ db, changeMark }: Database, log: Log): Dispatch {
   const channels = new Map<string, Channel>()
   let seenMark = -1
 
-  async function join(sellerId: string, subscriber: Subscriber): Promise<void> {
+  function join(sellerId: string, subscriber: Subscriber): void {
     const channel = channels.get(sellerId) ?? { subscribers: new Set(), known: 0, pumping: null }
     channels.set(sellerId, channel)
     channel.subscribers.add(subscriber)
-    // Read once it has joined: what is committed after that is pushed, and what came before is seen here.
-    await catchUp(sellerId, (await loadAccount(db, sellerId)).lastSeq)
   }
 
   function leave(sellerId: string, subscriber: Subscriber): void {

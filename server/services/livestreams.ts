@@ -7,7 +7,7 @@ import { permissionDenied, Refusal } from '../domain/errors.js'
 import { toTimestamp, wholeMinutes } from '../domain/instant.js'
 import { LONGEST_GAP_MS } from '../domain/outage.js'
 import { type Policy, scaledPolicy } from '../domain/policy.js'
-import { type EndedRun, nextIntervalAt, type Run } from '../domain/run.js'
+import { type EndedRun, type LiveRun, nextIntervalAt, type Run } from '../domain/run.js'
 import { runOuts, type Tally } from '../domain/tally.js'
 import type { Db } from '../store/database.js'
 import { findLivestream, insertLivestream, type Livestream } from '../store/livestreams.js'
@@ -193,11 +193,15 @@ export function createLivestreams({
   }
 }
 
+/** The run of a livestream that is live in this tally. */
+export function liveRunOf(tally: Tally, livestreamId: string): LiveRun | null {
+  return tally.live.find(({ run }) => run.livestreamId === livestreamId)?.run ?? null
+}
+
 /** The current or last run of a livestream as this tally has it, or as it stands in the database. */
 export async function lastRunOf(tx: Db, tally: Tally, livestreamId: string): Promise<Run | null> {
-  const live = tally.live.find(({ run }) => run.livestreamId === livestreamId)
   const ended = tally.ended.find(({ run }) => run.livestreamId === livestreamId)
-  return live?.run ?? ended?.run ?? (await lastRun(tx, livestreamId))
+  return liveRunOf(tally, livestreamId) ?? ended?.run ?? (await lastRun(tx, livestreamId))
 }
 
 /** Whose a new livestream is: a seller's own, or whom a service names. For a seller no id in a body overrides the token. */

@@ -1,9 +1,12 @@
 import { PROTOCOL_VERSION, type SellerEvent, type Snapshot } from '../../client-sdk/protocol/index.js'
 import { toTimestamp } from '../domain/instant.js'
 import type { Policy } from '../domain/policy.js'
+import type { Run } from '../domain/run.js'
+import type { Tally } from '../domain/tally.js'
+import type { Db } from '../store/database.js'
 import { eventsAfter, type StoredEvent } from '../store/events.js'
 import type { Identity } from '../tokens.js'
-import { lastRunOf, ownLivestream } from './livestreams.js'
+import { lastRunOf, liveRunOf, ownLivestream } from './livestreams.js'
 import type { Metering } from './metering.js'
 import type { Presence } from './presence.js'
 import { livestreamView, policyView } from './views.js'
@@ -35,22 +38,33 @@ export function createSnapshots(metering: Metering, presence: Presence, policy: 
   return {
     async snapshot(livestreamId, by, after) {
       const livestream = await ownLivestream(metering.db, livestreamId, by)
-      return metering.readSeller(livestream.sellerId, async (tx, tally) => {
-        const run = await lastRunOf(tx, tally, livestreamId)
-        const connected = (await presence.connectedAmong([livestream.sellerId], tx)).has(livestream.sellerId)
-        const { lastSeq } = tally.account
+      const { sellerId } = livestream
+
+      async function read(from: Db, tally: Tally, run: Run | null, reset: boolean): Promise<Snapshot> {
+        const connected = (await presence.connectedAmong([sellerId], from)).has(sellerId)
         return {
-          seq: lastSeq,
-          reset:
-            after !== undefined &&
-            (lastSeq - after > MOST_REPLAYED ||
-              isLost(after, lastSeq, await eventsAfter(tx, livestream.sellerId, after, 1))),
+          seq: tally.account.lastSeq,
+          reset,
           server_time: toTimestamp(tally.now),
           protocol_version: PROTOCOL_VERSION,
           livestream: livestreamView(livestream, run, tally, connected),
           remaining_credits: tally.balance,
           policy: policyView(run?.state === 'live' ? run.policy : policy),
         }
+      }
+
+      if (after === undefined) {
+        // Of a live run the seller's state tells everything, and is one statement: no transaction is needed.
+        const tally = await metering.tallyOf(sellerId)
+        const live = liveRunOf(tally, livestreamId)
+        if (live) return read(metering.db, tally, live, false)
+      }
+      return metering.readSeller(sellerId, async (tx, tally) => {
+        const { lastSeq } = tally.account
+        const reset =
+          after !== undefined &&
+          (lastSeq - after > MOST_REPLAYED || isLost(after, lastSeq, await eventsAfter(tx, sellerId, after, 1)))
+        return read(tx, tally, await lastRunOf(tx, tally, livestreamId), reset)
       })
     },
     async events(sellerId, after, limit) {

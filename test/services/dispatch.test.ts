@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { NumberedEvent, Outcome } from '../../server/domain/outcome.js'
 import { createDispatch, type Dispatch, type Subscriber } from '../../server/services/dispatch.js'
-import { ensureAccount } from '../../server/store/accounts.js'
+import { ensureAccount, loadAccount } from '../../server/store/accounts.js'
 import type { Database } from '../../server/store/database.js'
 import { insertEvents } from '../../server/store/events.js'
 import { freshDatabase, SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
@@ -55,13 +55,19 @@ async function channel(on: Database = database): Promise<Channel> {
   }
 }
 
+/** Joins, and catches up with what is written already, as a subscription does. */
+async function join(dispatch: Dispatch, sellerId: string, subscriber: Subscriber): Promise<void> {
+  dispatch.join(sellerId, subscriber)
+  await dispatch.catchUp(sellerId, (await loadAccount(writer.db, sellerId)).lastSeq)
+}
+
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
 test('V3: a join sends what is there, in pages, and then what is pushed', async () => {
   const { sellerId, dispatch, write, subscriber } = await channel()
   await write(1_200)
   const one = subscriber(100)
-  await dispatch.join(sellerId, one)
+  await join(dispatch, sellerId, one)
   assert.equal(one.heard, range(101, 1_200))
   dispatch.push(await write(3))
   assert.equal(one.heard, range(101, 1_203))
@@ -71,8 +77,8 @@ test('V3: pushes that come too late, twice or in the wrong order are sent once a
   const { sellerId, dispatch, write, subscriber } = await channel()
   const outcomes = [await write(1), await write(2), await write(3), await write(1)]
   const one = subscriber(0)
-  await dispatch.join(sellerId, subscriber(7))
-  const joining = dispatch.join(sellerId, one)
+  await join(dispatch, sellerId, subscriber(7))
+  const joining = join(dispatch, sellerId, one)
   for (const outcome of [...outcomes].reverse()) dispatch.push(outcome)
   for (const outcome of outcomes) dispatch.push(outcome)
   await joining
@@ -83,7 +89,7 @@ test('V3: pushes that come too late, twice or in the wrong order are sent once a
 test('V3: what nobody pushed is found by the look, and a look where nothing was written reads nothing', async () => {
   const { sellerId, dispatch, write, subscriber } = await channel()
   const one = subscriber(0)
-  await dispatch.join(sellerId, one)
+  await join(dispatch, sellerId, one)
   await write(2)
   await dispatch.lookForMissed()
   assert.equal(one.heard, [1, 2])
@@ -94,8 +100,8 @@ test('V3: what nobody pushed is found by the look, and a look where nothing was 
 test('V3: who has left is sent nothing more', async () => {
   const { sellerId, dispatch, write, subscriber } = await channel()
   const [one, two] = [subscriber(0), subscriber(0)]
-  await dispatch.join(sellerId, one)
-  await dispatch.join(sellerId, two)
+  await join(dispatch, sellerId, one)
+  await join(dispatch, sellerId, two)
   dispatch.leave(sellerId, one)
   dispatch.push(await write(1))
   dispatch.leave(sellerId, two)
@@ -114,7 +120,7 @@ testOnSqlite('V3: a push at any moment of a catch-up is sent', async () => {
   for (let step = 0; step < 150; step += 1) {
     const { sellerId, dispatch, write, subscriber } = await channel()
     const one = subscriber(0)
-    await dispatch.join(sellerId, one)
+    await join(dispatch, sellerId, one)
     await write(1)
     const caughtUp = dispatch.catchUp(sellerId, 1)
     for (let tick = 0; tick < step; tick += 1) await null
@@ -132,11 +138,11 @@ test('V3: a join at any moment of a catch-up gets everything past its cursor', a
   for (let step = 0; step < 120; step += 4) {
     const { sellerId, dispatch, write, subscriber } = await channel()
     const [one, late] = [subscriber(0), subscriber(1)]
-    await dispatch.join(sellerId, one)
+    await join(dispatch, sellerId, one)
     await write(3)
     const caughtUp = dispatch.catchUp(sellerId, 3)
     for (let tick = 0; tick < step; tick += 1) await null
-    await dispatch.join(sellerId, late)
+    await join(dispatch, sellerId, late)
     await caughtUp
     assert.equal(
       [one.heard, late.heard],
@@ -154,8 +160,8 @@ test('V3: a subscriber whose next event is no longer kept holds nobody up', asyn
   await write(5)
   await sql`delete from events where seller_id = ${sellerId} and seq <= 3`.execute(writer.db)
   const [stuck, well] = [subscriber(1), subscriber(3)]
-  await dispatch.join(sellerId, stuck)
-  await dispatch.join(sellerId, well)
+  await join(dispatch, sellerId, stuck)
+  await join(dispatch, sellerId, well)
   dispatch.push(await write(1))
   await until(() => well.heard.length === 3, 'the events of the other')
   assert.equal([stuck.heard, well.heard], [[], [4, 5, 6]])
@@ -165,7 +171,7 @@ test('V3: events that could not be read are sent by the next look', async () => 
   const failing = database.another()
   const { sellerId, dispatch, write, subscriber } = await channel(failing)
   const one = subscriber(0)
-  await dispatch.join(sellerId, one)
+  await join(dispatch, sellerId, one)
   await dispatch.lookForMissed()
   await write(1)
   const second = await write(1)

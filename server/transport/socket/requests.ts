@@ -1,6 +1,6 @@
 import { Refusal } from '../../domain/errors.js'
 import { toTimestamp } from '../../domain/instant.js'
-import type { Subscriber } from '../../services/dispatch.js'
+import { type Subscriber, UNKNOWN_YET } from '../../services/dispatch.js'
 import type { Waiter } from '../../services/waiter.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
@@ -30,25 +30,37 @@ export function createRequests({ services, dispatch }: SocketParts): Requests {
   const end: ChangeHandler = async ({ identity }, payload) =>
     livestreams.end(parse(livestreamRequest, payload).livestream_id, identity)
 
+  /** Before its first snapshot is read: whatever is committed after that is past the snapshot, and the dispatch knows of it. */
+  function join({ socket, identity }: Connection): Subscriber {
+    const subscriber: Subscriber = { cursor: UNKNOWN_YET, send: (kind, event) => socket.emit(kind, event) }
+    dispatch.join(identity.sub, subscriber)
+    return subscriber
+  }
+
   const subscribe: ChangeHandler = async (connection, payload) => {
     const { livestream_id, after } = parse(subscribeRequest, payload)
-    const { identity } = connection
-    const first = await snapshots.snapshot(livestream_id, identity, after)
-    // Who has left meanwhile must not join: nobody would ever see it out.
-    if (!connection.socket.connected) return first
-    if (!connection.subscriber) {
-      const cursor = after === undefined || first.reset ? first.seq : after
-      const subscriber: Subscriber = { cursor, send: (kind, event) => connection.socket.emit(kind, event) }
-      connection.subscriber = subscriber
-      await dispatch.join(identity.sub, subscriber)
+    const { identity, socket } = connection
+    const isFirst = connection.subscriber === null
+    const subscriber = connection.subscriber ?? join(connection)
+    try {
+      const first = await snapshots.snapshot(livestream_id, identity, after)
+      if (isFirst) subscriber.cursor = after === undefined || first.reset ? first.seq : after
+      // Who has left meanwhile has not been seen out: there was nobody to see.
+      if (socket.connected) connection.subscriber = subscriber
+      else if (isFirst) dispatch.leave(identity.sub, subscriber)
+      // First everything up to the snapshot, then the snapshot, then what comes after it (V3).
+      await dispatch.catchUp(identity.sub, first.seq)
+      let snapshot = first
+      while (subscriber.cursor !== snapshot.seq && socket.connected) {
+        snapshot = { ...(await snapshots.snapshot(livestream_id, identity)), reset: first.reset }
+        await dispatch.catchUp(identity.sub, snapshot.seq)
+      }
+      return snapshot
+    } catch (error) {
+      // It has subscribed to nothing yet.
+      if (connection.subscriber === null) dispatch.leave(identity.sub, subscriber)
+      throw error
     }
-    // First everything up to the snapshot, then the snapshot, then what comes after it (V3).
-    let snapshot = first
-    while (connection.subscriber.cursor !== snapshot.seq && connection.socket.connected) {
-      await dispatch.catchUp(identity.sub, snapshot.seq)
-      snapshot = { ...(await snapshots.snapshot(livestream_id, identity)), reset: first.reset }
-    }
-    return snapshot
   }
 
   const renew: ChangeHandler = async (connection, payload) => {

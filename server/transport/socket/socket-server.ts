@@ -1,5 +1,6 @@
-import type { Server as HttpServer } from 'node:http'
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import cors from 'cors'
 import { type DefaultEventsMap, Server, type Socket } from 'socket.io'
 import type { ConnectRefusal } from '../../../client-sdk/protocol/index.js'
 import { permissionDenied, Refusal } from '../../domain/errors.js'
@@ -42,12 +43,18 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
     ...(adapter && { adapter }),
     maxHttpBufferSize: LARGEST_PAYLOAD_BYTES,
     connectTimeout: AUTHENTICATE_WITHIN_MS,
-    cors: { origin: [...corsOrigins] },
     allowRequest(request, decide) {
       if (draining) decide('server_draining', false)
       else if (isOriginAllowed(request, corsOrigins)) decide(null, true)
       else decide('origin_not_allowed', false)
     },
+  })
+
+  // Of long-polling: a WebSocket's handshake has no use for it, and it would take as long as checking the origin.
+  const crossOrigin = cors({ origin: [...corsOrigins] })
+  io.engine.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    if (request.headers.upgrade === undefined) crossOrigin(request, response, next)
+    else next()
   })
 
   io.engine.on('connection', (conn: Socket['conn']) => {
@@ -58,7 +65,7 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
 
   async function admit(socket: { handshake: { auth: unknown }; data: { identity: Identity } }): Promise<void> {
     const { token } = parse(handshakeAuth, socket.handshake.auth)
-    const identity = await services.tokens.verify(token)
+    const identity = await services.tokens.verifyOnce(token)
     // E1: a socket meters its own seller's livestreams, and there is nothing else to do on it.
     if (identity.role !== 'seller') throw permissionDenied()
     socket.data.identity = identity
