@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { fdatasync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,7 +11,7 @@ import { WebSocketServer } from 'ws'
 
 // What a heartbeat is measured against: the least that can be done with one. `synced` writes a page for each batch, and answers
 // when that is on disk, as whatever stores heartbeats has to; the others store nothing.
-//   echo-server.ts KIND, with the answer of a real heartbeat in BENCH_ANSWER and the secret of the tokens in BENCH_SECRET
+//   echo-server.ts KIND, with a real answer in BENCH_ANSWER and the secret of the tokens in BENCH_SECRET
 
 const { headers, body } = JSON.parse(process.env['BENCH_ANSWER'] ?? '{}') as {
   headers: Record<string, string>
@@ -34,6 +35,20 @@ const kinds: Record<string, () => HttpServer> = {
       socket.on('ping', (_payload: unknown, ack: (answer: object) => void) =>
         answerSynced(() => ack({ ok: true, ...answer })),
       )
+    })
+    return http
+  },
+  /** Checks the token, and answers a subscription with what it was given: a third round trip, and nothing is read. */
+  subscribing() {
+    const http = createServer()
+    const key = createSecretKey(Buffer.from(secret))
+    const io = new Server(http, { serveClient: false })
+    io.use(({ handshake }, next) => {
+      jwt.verify(handshake.auth['token'], key)
+      next()
+    })
+    io.on('connection', (socket) => {
+      socket.on('subscribe', (_payload: unknown, ack: (answer: object) => void) => ack({ ok: true, ...answer }))
     })
     return http
   },

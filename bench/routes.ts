@@ -52,7 +52,15 @@ async function asBareRoute({ request }: Route): Promise<BareRoute> {
 }
 
 function turn({ url, pid }: BenchServer, { request }: Route, from: number): Promise<Measured> {
-  return load({ kind: 'http', url, pid, sellers: sellers.slice(from, from + CLIENTS), seconds, perSecond: null, request })
+  return load({
+    kind: 'http',
+    url,
+    pid,
+    sellers: sellers.slice(from, from + CLIENTS),
+    seconds,
+    perSecond: null,
+    request,
+  })
 }
 
 function rowOf({ request }: Route, own: readonly Measured[], bare: readonly Measured[]): string[] {

@@ -28,7 +28,9 @@ export function slimSockets(io: Pick<Server, 'engine'>): (socket: Socket) => voi
   function letGo(transport: unknown): void {
     const stream = (transport as { socket?: { _socket?: object } }).socket?._socket
     const response = stream && responses.get(stream)
-    if (response) response.req = null
+    if (!response) return
+    response.req = null
+    responses.delete(stream)
   }
 
   return (socket) => {
