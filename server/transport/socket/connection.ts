@@ -10,7 +10,8 @@ import type { Waiter } from '../../services/waiter.js'
 import type { Identity } from '../../tokens.js'
 import type { Services } from '../services.js'
 import { Expiry } from './expiry.js'
-import { answerPing, takePlainPings } from './plain-pings.js'
+import { takePlainPings } from './plain-pings.js'
+import { acknowledge } from './ready-frames.js'
 import type { Requests } from './requests.js'
 import { Turns } from './turns.js'
 
@@ -81,7 +82,7 @@ export class Connection {
   }
 
   acknowledge(ack: Ack, answer: object): void {
-    if (typeof ack === 'string') answerPing(this.socket, ack, answer)
+    if (typeof ack === 'string') acknowledge(this.socket, ack, answer)
     else ack?.(answer)
   }
 

@@ -1,16 +1,14 @@
 import type { Socket } from 'socket.io'
 import { isLivestreamId } from '../../domain/livestream-id.js'
-import { writeAtOnce } from './ready-frames.js'
 import { onWebSocket } from './socket-memory.js'
 
 /**
  * A ping as socket.io-client writes it, with an acknowledgement (Engine.IO protocol 4, packet "message"; Socket.IO protocol 5,
- * packets EVENT and ACK).
+ * packet EVENT).
  */
 const PLAIN_PING = /^42(0|[1-9]\d{0,14})\["ping",\{"livestream_id":"([\w-]+)"\}\]$/
-const ACK = '3'
 
-/** Takes a ping for a livestream; `ackId` is what `answerPing` needs. */
+/** Takes a ping for a livestream; `ackId` is what `acknowledge` needs. */
 type TakePing = (livestreamId: string, ackId: string) => void
 type Listener = (data: Buffer, isBinary: boolean) => void
 
@@ -57,9 +55,4 @@ function listenerFor(socket: Pick<Socket, 'connected'>, take: TakePing, theLongW
     })
     theLongWay(data, isBinary)
   }
-}
-
-/** Acknowledges a ping that was told from its text. */
-export function answerPing(socket: Pick<Socket, 'conn'>, ackId: string, answer: object): void {
-  writeAtOnce(socket, `${ACK}${ackId}[${JSON.stringify(answer)}]`)
 }

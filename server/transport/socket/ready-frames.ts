@@ -26,6 +26,19 @@ function ready({ type, data, options }: Packet): void {
   options.wsPreEncodedFrame = [frameOf(data)]
 }
 
+const EVENT = '2'
+const ACK = '3'
+
+/** Sends an event, as `emit` does (Socket.IO protocol 5, packets EVENT and ACK). */
+export function sendEvent(socket: Pick<Socket, 'conn'>, event: string, payload: object): void {
+  writeAtOnce(socket, EVENT + JSON.stringify([event, payload]))
+}
+
+/** Acknowledges an event by the number that it came with. */
+export function acknowledge(socket: Pick<Socket, 'conn'>, ackId: string, answer: object): void {
+  writeAtOnce(socket, `${ACK}${ackId}[${JSON.stringify(answer)}]`)
+}
+
 /** What `writeAtOnce` looks at of Engine.IO's socket, its transport, and the WebSocket below; all of it internal. */
 interface Below {
   readonly readyState?: unknown
@@ -42,9 +55,9 @@ const WEBSOCKET_IS_OPEN = 1
 
 /**
  * Sends a message past the queues of Engine.IO and ws, where nothing is in them and so nothing is overtaken: what they do
- * for a message costs a tenth of a heartbeat. Wherever it is not plainly so, the message goes through them.
+ * for a message costs a tenth of a heartbeat, and as much of a push. Wherever it is not plainly so, the message goes through them.
  */
-export function writeAtOnce({ conn }: Pick<Socket, 'conn'>, text: string): void {
+function writeAtOnce({ conn }: Pick<Socket, 'conn'>, text: string): void {
   const { readyState, writeBuffer, transport } = conn as unknown as Below
   const stream = transport?.socket?._socket
   if (

@@ -5,6 +5,7 @@ import type { Waiter } from '../../services/waiter.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
 import type { Connection, SocketParts } from './connection.js'
+import { sendEvent } from './ready-frames.js'
 import { livestreamRequest, renewRequest, startRequest, subscribeRequest } from './schemas.js'
 
 /** Answers one client event: parse, call, reply. Throws a Refusal. */
@@ -32,7 +33,7 @@ export function createRequests({ services, dispatch }: SocketParts): Requests {
 
   /** Before its first snapshot is read: whatever is committed after that is past the snapshot, and the dispatch knows of it. */
   function join({ socket, identity }: Connection): Subscriber {
-    const subscriber: Subscriber = { cursor: UNKNOWN_YET, send: (kind, event) => socket.emit(kind, event) }
+    const subscriber: Subscriber = { cursor: UNKNOWN_YET, send: (kind, event) => sendEvent(socket, kind, event) }
     dispatch.join(identity.sub, subscriber)
     return subscriber
   }
