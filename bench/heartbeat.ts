@@ -234,10 +234,11 @@ try {
         'the 37, 13 are garbage collection, since whatever belongs to a request lives until its batch is on disk: with ' +
         'NODE_OPTIONS=--max-semi-space-size=32 a heartbeat takes 24 µs and the ratio at 500 clients is 0.57, at the price of 50 MB; deploy/README.md ' +
         'says when that pays. A profile with it shows 24 % in writing to the socket, 22 % in SQLite (13 of them the commit), and nothing else above 3 %.',
-      'Sockets: a profile of the whole process (perf) at 2,000 clients tells of 35.1 µs a heartbeat beside 25.8 of the echo, and no one thing ' +
-        'makes the difference: JavaScript 1.5 µs, garbage collection 1.2, SQLite 1, and the rest a little more of everything, the ' +
-        'kernel’s parts too, since what is answered a thousand heartbeats later is cold in the caches; the synced echo shows the same.',
-      'SQLite alone, with 2,000 live runs: 2.9 µs for a heartbeat in the statement and 0.6 to 3.1 in the commit, in batches of 1,000 to 100, which ' +
+      'Sockets, kept: a ping is told from its text, ahead of the five events and two turns of the queue by which Engine.IO and Socket.IO tell of ' +
+        'it (0.72 to 0.8 of the echo at 500 clients), and its answer goes to the stream past their empty queues (to 0.88); ids are written into the ' +
+        'batch as they are. That is less than the echo does, which goes through all of it, and makes up for most of the storing. A profile at 2,000 clients then shows ' +
+        'two thirds of a heartbeat in the kernel, reading and writing, 10 % in SQLite, 3 % in garbage collection, 2 % in telling the ping, and nothing else above 1 %.',
+      'SQLite alone, with 2,000 live runs: 2.1 µs for a heartbeat in the statement (2.5 where ids are made JSON one by one, 2.8 to 3.1 by a statement for each heartbeat) and 0.6 to 3.1 in the commit, in batches of 1,000 to 100, which ' +
         'write some 80 pages each. Without RETURNING and the balance the statement would take 1.4; a table that holds nothing but the ' +
         'activity would save 0.4 µs of the statement and two thirds of the commit, which is 3 to 8 % of a heartbeat, for a second table to keep in step.',
       'Tried without a gain: larger young generations, one batch on its way instead of two, smaller batches (250 are 5 % slower, 120 are ' +
