@@ -85,25 +85,39 @@ function missingToken(): Refusal {
   return new Refusal('token_missing', 'A token is needed')
 }
 
-/** The tokens that were verified last, so that a signature is checked once and not at every request. */
+/**
+ * The tokens that were used last, so that a signature is checked once and not at every request. In two generations: what was
+ * not used since the younger began goes with the older, and one that is used again and again costs one look.
+ */
 function createMemory() {
-  // A Map keeps the order of insertion, so its first entry is the one that was not used for the longest.
-  const entries = new Map<string, { identity: Identity; until: Instant }>()
+  let younger = new Map<string, Remembered>()
+  let older = new Map<string, Remembered>()
+
+  function put(token: string, remembered: Remembered): void {
+    if (younger.size >= MOST_REMEMBERED / 2) {
+      older = younger
+      younger = new Map()
+    }
+    younger.set(token, remembered)
+  }
+
   return {
     recall(token: string, now: Instant): Identity | null {
-      const entry = entries.get(token)
-      if (!entry) return null
-      entries.delete(token)
-      if (now >= entry.until) return null
-      entries.set(token, entry)
-      return entry.identity
+      const young = younger.get(token)
+      const found = young ?? older.get(token)
+      if (!found || now >= found.until) return null
+      if (!young) put(token, found)
+      return found.identity
     },
     remember(token: string, identity: Identity, checkAgainAt: Instant): void {
-      entries.set(token, { identity, until: Math.min(identity.expiresAt, checkAgainAt) })
-      const [oldest = ''] = entries.keys()
-      if (entries.size > MOST_REMEMBERED) entries.delete(oldest)
+      put(token, { identity, until: Math.min(identity.expiresAt, checkAgainAt) })
     },
   }
+}
+
+interface Remembered {
+  readonly identity: Identity
+  readonly until: Instant
 }
 
 /** Makes the function that gives the payload of a token that is signed as it should be; its claims are not looked at. */

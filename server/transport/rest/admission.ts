@@ -58,8 +58,8 @@ export function admitted(admit: Admit, { preflight }: AnswerHeaders): RequestHan
 function limit(res: ServerResponse, count: number, resetAt: Date | undefined): void {
   const left = Math.max(0, REQUESTS_A_MINUTE - count)
   const reset = Math.max(0, Math.ceil((resetAt ? wallMsUntil(resetAt) : 0) / SECOND_MS))
-  carry(res, ['RateLimit-Policy', RATE_LIMIT_POLICY])
-  carry(res, ['RateLimit', `limit=${REQUESTS_A_MINUTE}, remaining=${left}, reset=${reset}`])
+  const state = `limit=${REQUESTS_A_MINUTE}, remaining=${left}, reset=${reset}`
+  carry(res, ['RateLimit-Policy', RATE_LIMIT_POLICY, 'RateLimit', state])
   if (count <= REQUESTS_A_MINUTE) return
   carry(res, ['Retry-After', String(reset)])
   throw new Refusal('rate_limited', `Too many requests: at most ${REQUESTS_A_MINUTE} a minute`)

@@ -1,8 +1,9 @@
 import * as z from 'zod'
+import { heartbeatMembers } from '../heartbeat-text.js'
 import type { Services } from '../services.js'
 import { parse } from '../validate.js'
 import { timeScale } from './query.js'
-import { reply } from './reply.js'
+import { reply, replyText } from './reply.js'
 import { idOf, type Route } from './route.js'
 
 const startQuery = z.object({ time_scale: timeScale })
@@ -20,7 +21,9 @@ export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Ro
       method: 'post',
       paths: ['/:id/heartbeat'],
       body: 'ignored',
-      answer: async (asked, res) => reply(res, await heartbeats.record(idOf(asked), asked.by)),
+      async answer(asked, res) {
+        replyText(res, `{${heartbeatMembers(await heartbeats.record(idOf(asked), asked.by))}}`)
+      },
     },
     {
       method: 'post',

@@ -1,5 +1,10 @@
 import type { Socket } from 'socket.io'
-import { CLIENT_EVENTS, type ErrorCode, type ErrorDetails } from '../../../client-sdk/protocol/index.js'
+import {
+  CLIENT_EVENTS,
+  type ErrorCode,
+  type ErrorDetails,
+  type HeartbeatAnswer,
+} from '../../../client-sdk/protocol/index.js'
 import type { Clock } from '../../clock.js'
 import { Refusal } from '../../domain/errors.js'
 import { toTimestamp } from '../../domain/instant.js'
@@ -8,6 +13,7 @@ import type { Dispatch, Subscriber } from '../../services/dispatch.js'
 import type { Presence } from '../../services/presence.js'
 import type { Waiter } from '../../services/waiter.js'
 import type { Identity } from '../../tokens.js'
+import { heartbeatMembers } from '../heartbeat-text.js'
 import type { Services } from '../services.js'
 import { Expiry } from './expiry.js'
 import { takePlainPings } from './plain-pings.js'
@@ -82,7 +88,7 @@ export class Connection {
   }
 
   acknowledge(ack: Ack, answer: object): void {
-    if (typeof ack === 'string') acknowledge(this.socket, ack, answer)
+    if (typeof ack === 'string') acknowledge(this.socket, ack, JSON.stringify(answer))
     else ack?.(answer)
   }
 
@@ -169,15 +175,17 @@ export class Connection {
 }
 
 /** All that is kept for a ping while it is under way. */
-class PingReply implements Waiter<object> {
+class PingReply implements Waiter<HeartbeatAnswer> {
   constructor(
     readonly connection: Connection,
     readonly ack: Ack,
   ) {}
 
-  resolve(answer: object): void {
-    this.connection.pingEnded()
-    this.connection.acknowledge(this.ack, { ok: true, ...answer })
+  resolve(answer: HeartbeatAnswer): void {
+    const { connection, ack } = this
+    connection.pingEnded()
+    if (typeof ack === 'string') acknowledge(connection.socket, ack, `{"ok":true,${heartbeatMembers(answer)}}`)
+    else connection.acknowledge(ack, { ok: true, ...answer })
   }
 
   reject(error: unknown): void {

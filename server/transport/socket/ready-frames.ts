@@ -34,9 +34,9 @@ export function sendEvent(socket: Pick<Socket, 'conn'>, event: string, payload: 
   writeAtOnce(socket, EVENT + JSON.stringify([event, payload]))
 }
 
-/** Acknowledges an event by the number that it came with. */
-export function acknowledge(socket: Pick<Socket, 'conn'>, ackId: string, answer: object): void {
-  writeAtOnce(socket, `${ACK}${ackId}[${JSON.stringify(answer)}]`)
+/** Acknowledges an event by the number that it came with; the answer is JSON. */
+export function acknowledge(socket: Pick<Socket, 'conn'>, ackId: string, answer: string): void {
+  writeAtOnce(socket, `${ACK}${ackId}[${answer}]`)
 }
 
 /** What `writeAtOnce` looks at of Engine.IO's socket, its transport, and the WebSocket below; all of it internal. */

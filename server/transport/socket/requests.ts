@@ -1,3 +1,4 @@
+import type { HeartbeatAnswer } from '../../../client-sdk/protocol/index.js'
 import { Refusal } from '../../domain/errors.js'
 import { toTimestamp } from '../../domain/instant.js'
 import { type Subscriber, UNKNOWN_YET } from '../../services/dispatch.js'
@@ -15,7 +16,7 @@ type ChangeHandler = (connection: Connection, payload: unknown) => Promise<objec
 export interface Requests {
   /** The livestream of a ping. Throws a Refusal where the payload names none. */
   pinged(payload: unknown): string
-  ping(connection: Connection, livestreamId: string, waiter: Waiter<object>): void
+  ping(connection: Connection, livestreamId: string, waiter: Waiter<HeartbeatAnswer>): void
   /** All the others, by their names. */
   readonly changes: ReadonlyMap<string, ChangeHandler>
 }
