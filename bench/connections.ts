@@ -178,4 +178,12 @@ saveResult('connections', {
       measured: ratios(subscribed, stock, ({ seconds }) => seconds),
     },
   ],
+  notes: [
+    'Kept, of memory: the requests of handshakes are let go of, and the rooms, waiting acknowledgements and listeners that nobody asks for; a token that a socket ' +
+      'says once is not remembered. A heap snapshot has 12.3 KB of a connection of stock Socket.IO, and 12.8 of ours before the last three and 11.0 after; the rest of the resident memory ' +
+      'is libuv’s and the allocator’s. What is left is Node’s stream, ws and Engine.IO, and 0.4 KB of ours.',
+    'Kept, of time: a socket joins before its snapshot is read, so that nothing is read after; the snapshot of a live run is one statement; the head of a token is read once for all ' +
+      'that share it; no cors for a WebSocket’s handshake (2.2 to 1.8 in all). A profile of the 375 µs that one takes, stock Socket.IO’s own 200 among them, has 34 in SQLite, 24 in checking the signature, 20 in ' +
+      'the write of the snapshot, 15 in making it, 6 in checking forms, and a third of the rest in promises.',
+  ],
 })

@@ -223,8 +223,8 @@ saveResult('punctuality', {
   notes: [
     `Bare Socket.IO takes ${ms(emitMs)} for an event to each of ${count} sockets, until the last has heard.`,
     'Heard: an event is heard within a millisecond of its commit. But beside 10,000 sockets, and a client that parses what they hear ' +
-      'on the other core, the commits themselves come later: a profile of 1,340 ms shows 584 in SQLite, where 420 are needed without ' +
-      'sockets, 220 in garbage collection of a heap that holds them (20 without), and 212 in pushing, which is what bare Socket.IO takes. With ' +
+      'on the other core, the commits themselves come later: a profile of 1,080 ms shows 425 in SQLite, 200 in pushing, which is what bare Socket.IO takes, ' +
+      '208 in garbage collection of a heap that holds the sockets (20 without; most of it two collections of the whole heap, which has just grown), and 240 in deciding. With ' +
       'NODE_OPTIONS=--max-semi-space-size=64 the last was heard after 910 ms instead of 1,090.',
     'A profile of charging 10,000 at once shows 40 % in commits (of which writing the log takes half, and the checkpoints the other), 29 % in ' +
       'inserting entries and events, 8 % in finding and loading what is due, 8 % in deciding.',
