@@ -1,15 +1,19 @@
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'socket.io'
 
-/** What Engine.IO 6.6 keeps for a WebSocket's handshake: it listens to the end of the connection, and so lives as long. */
-interface Response {
-  req?: IncomingMessage | null
-}
-
 /** What is left of all handshakes. */
 const FORGOTTEN = Object.freeze({ headers: {}, auth: {} })
 /** Nobody is asked to acknowledge anything: one map for all, and an empty one for ever. */
 const NO_ACKS: ReadonlyMap<number, unknown> = new Map()
+
+/** The listeners by which Engine.IO 6.6 keeps what a handshake needed for as long as the connection, told by their text or name. */
+const TELLS_RESPONSE_OF_CLOSE = '() => this.emit("close")'
+const HEARS_ERROR_BEFORE_UPGRADE = 'onUpgradeError'
+
+/** What is leant on of Engine.IO's transport: the WebSocket below it. */
+interface Transport {
+  readonly socket?: NodeJS.EventEmitter
+}
 
 /**
  * Lets go of what sockets hold and nobody asks for once they are accepted: the requests that they began with, a browser's
@@ -18,26 +22,27 @@ const NO_ACKS: ReadonlyMap<number, unknown> = new Map()
  * @returns what is to be called with each socket once it is served
  */
 export function slimSockets(io: Pick<Server, 'engine'>): (socket: Socket) => void {
-  /** By the connection's stream, since that of an upgrade from long-polling is known by nothing else. */
-  const responses = new WeakMap<object, Response>()
-  io.engine.use((request: IncomingMessage, response: Response, next: () => void) => {
-    if (response.req === request) responses.set(request.socket, response)
+  io.engine.use(({ headers, socket }: IncomingMessage, _response: unknown, next: () => void) => {
+    // By it the stream of a WebSocket keeps an answer, which keeps the request. Nothing of ours waits for the end of one.
+    if (headers.upgrade) drop(socket, 'close', (listener) => String(listener) === TELLS_RESPONSE_OF_CLOSE)
     next()
   })
-
-  function letGo(transport: unknown): void {
-    const stream = (transport as { socket?: { _socket?: object } }).socket?._socket
-    const response = stream && responses.get(stream)
-    if (!response) return
-    response.req = null
-    responses.delete(stream)
-  }
-
   return (socket) => {
-    onWebSocket(socket, letGo)
+    onWebSocket(socket, (transport) => {
+      const { socket: webSocket } = transport as Transport
+      if (webSocket) drop(webSocket, 'error', ({ name }) => name === HEARS_ERROR_BEFORE_UPGRADE)
+    })
     Object.assign(socket.conn, { request: null })
     Object.assign(socket, { handshake: FORGOTTEN, acks: NO_ACKS })
     socket.nsp.adapter.delAll(socket.id)
+  }
+}
+
+type Listener = (...args: unknown[]) => void
+
+function drop(emitter: NodeJS.EventEmitter, event: string, isMeant: (listener: Listener) => boolean): void {
+  for (const listener of emitter.listeners(event) as Listener[]) {
+    if (isMeant(listener)) emitter.removeListener(event, listener)
   }
 }
 
