@@ -1,7 +1,7 @@
 import type { Chart } from './result.js'
 
-const WIDTH = 760
-const LEFT = 190
+const WIDTH = 800
+const LEFT = 230
 const RIGHT = 130
 const TOP = 62
 const BAR = 22
@@ -43,8 +43,9 @@ export function drawChart({ title, unit, better, bars }: Chart): string {
   ].join('\n')}\n`
 }
 
-function number(value: number): string {
-  return value.toLocaleString('en', { maximumSignificantDigits: value < 100 ? 3 : 21 })
+/** Three digits, and whole numbers where those take more. */
+export function number(value: number): string {
+  return value.toLocaleString('en', value < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 })
 }
 
 function escaped(text: string): string {

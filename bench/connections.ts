@@ -71,7 +71,7 @@ const stock: Contestant = {
 }
 const asking: Contestant = {
   ...stock,
-  name: 'stock Socket.IO, a token check and a fixed answer',
+  name: 'stock, a fixed answer',
   subscribe: true,
   start: () => startBare('subscribing'),
 }

@@ -9,7 +9,7 @@ import jwt from 'jsonwebtoken'
 import { Server } from 'socket.io'
 import { WebSocketServer } from 'ws'
 
-// What a heartbeat is measured against: the least that can be done with one. `synced` writes a page for each batch, and answers
+// What a heartbeat is measured against: the least that can be done with one. Those that are synced write a page for each batch, and answer
 // when that is on disk, as whatever stores heartbeats has to; the others store nothing.
 //   echo-server.ts KIND, with a real answer in BENCH_ANSWER and the secret of the tokens in BENCH_SECRET
 
@@ -61,6 +61,10 @@ const kinds: Record<string, () => HttpServer> = {
     return http
   },
   http: () => createServer((_req, res) => res.writeHead(200, headers).end(body)),
+  'synced http'() {
+    const answerSynced = afterSync()
+    return createServer((_req, res) => answerSynced(() => res.writeHead(200, headers).end(body)))
+  },
   express() {
     const app = express()
     app.use((req, res, next) => {

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { drawChart } from './chart.js'
+import { drawChart, number } from './chart.js'
 import { type Chart, median, RESULTS, type SavedResult, type Table, type Target } from './result.js'
 
 /** BENCHMARKS.md and its charts, by their paths in the repository, as they follow from the results that are kept. */
@@ -59,7 +59,7 @@ function section(
 }
 
 const told = ({ title, unit, bars }: Chart): string =>
-  `${title}: ${bars.map(({ label, value }) => `${label} ${value.toLocaleString('en')} ${unit}`).join(', ')}`
+  `${title}: ${bars.map(({ label, value }) => `${label} ${number(value)} ${unit}`).join(', ')}`
 
 function table({ columns, rows }: Table): string {
   return [columns, columns.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]

@@ -38,7 +38,7 @@ export interface Answer {
 
 /** A server that does next to nothing with a heartbeat, and answers the same (echo-server.ts). */
 export async function startEcho(
-  kind: 'socket.io' | 'synced' | 'subscribing' | 'ws' | 'http' | 'express',
+  kind: 'socket.io' | 'synced' | 'subscribing' | 'ws' | 'http' | 'synced http' | 'express',
   answer: Answer,
 ): Promise<BenchServer> {
   return startBare(echo, kind, { BENCH_ANSWER: JSON.stringify(answer) })
