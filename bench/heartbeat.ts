@@ -119,10 +119,11 @@ function paired(turns: Turns, a: Contestant, b: Contestant, of: (a: Measured, b:
   })
 }
 
-/** What is reached by whoever only waits for the disk, as whoever stores has to. */
-function floorOf(turns: Turns, waiting: Contestant, other: Contestant): string {
+/** What is reached by whoever only waits for the disk, as whoever stores has to: a floor, where that is less than the goal. */
+function floorOf(goal: number, turns: Turns, waiting: Contestant, other: Contestant): string {
   const reached = median(paired(turns, waiting, other, speedRatio))
-  return `what answers the same after one synced page a batch, and checks and stores nothing, reaches ${reached.toFixed(2)}; see the notes`
+  const told = `what answers the same after one synced page a batch, and checks and stores nothing, reaches ${reached.toFixed(2)}`
+  return reached < goal ? told : `no floor is shown (${told}); the notes have a profile`
 }
 
 const speedRatio = (a: Measured, b: Measured): number => a.perSecond / b.perSecond
@@ -166,14 +167,14 @@ try {
       what: 'socket heartbeat, stored with synchronous=FULL, over the bare Socket.IO echo, 2,000 clients',
       bound: 'at least',
       goal: 0.95,
-      floor: floorOf(withMany, theSynced, theEcho),
+      floor: floorOf(0.95, withMany, theSynced, theEcho),
       measured: paired(withMany, ourSocket, theEcho, speedRatio),
     },
     {
       what: 'socket heartbeat over the bare Socket.IO echo, 500 clients',
       bound: 'at least',
       goal: 0.85,
-      floor: floorOf(withFew, theSynced, theEcho),
+      floor: floorOf(0.85, withFew, theSynced, theEcho),
       measured: paired(withFew, ourSocket, theEcho, speedRatio),
     },
     {
@@ -187,14 +188,14 @@ try {
       what: 'REST heartbeat, stored, over bare node:http answering the same bytes, 2,000 clients',
       bound: 'at least',
       goal: 0.75,
-      floor: floorOf(withMany, theSyncedHttp, http),
+      floor: floorOf(0.75, withMany, theSyncedHttp, http),
       measured: paired(withMany, ourRest, http, speedRatio),
     },
     {
       what: 'REST heartbeat over bare node:http, 500 clients',
       bound: 'at least',
       goal: 0.75,
-      floor: floorOf(withFew, theSyncedHttp, http),
+      floor: floorOf(0.75, withFew, theSyncedHttp, http),
       measured: paired(withFew, ourRest, http, speedRatio),
     },
   ]

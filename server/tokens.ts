@@ -28,7 +28,7 @@ export interface Tokens {
    */
   verify(token: string): Promise<Identity>
 
-  /** The same for who speaks once only, as a socket does: it is not remembered for that. */
+  /** The same for who says a token once, as a socket does: it is not remembered for that. */
   verifyOnce(token: string): Promise<Identity>
 
   /** The same, at once, of a token that was verified before and is remembered; null for any other. */

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { NumberedEvent, Outcome } from '../../server/domain/outcome.js'
-import { createDispatch, type Dispatch, type Subscriber } from '../../server/services/dispatch.js'
+import { createDispatch, type Dispatch, type Subscriber, UNKNOWN_YET } from '../../server/services/dispatch.js'
 import { ensureAccount, loadAccount } from '../../server/store/accounts.js'
 import type { Database } from '../../server/store/database.js'
 import { insertEvents } from '../../server/store/events.js'
@@ -95,6 +95,23 @@ test('V3: what nobody pushed is found by the look, and a look where nothing was 
   assert.equal(one.heard, [1, 2])
   await dispatch.lookForMissed()
   assert.equal(one.heard, [1, 2])
+})
+
+test('V3: what is pushed between a join and its cursor is sent once the cursor is known, and nothing before', async () => {
+  const { sellerId, dispatch, write, subscriber } = await channel()
+  const [there, one] = [subscriber(0), subscriber(UNKNOWN_YET)]
+  await join(dispatch, sellerId, there)
+  dispatch.push(await write(2))
+  dispatch.join(sellerId, one)
+  dispatch.push(await write(3))
+  await until(() => there.heard.length === 5, 'the events of the other')
+  assert.equal(one.heard, [])
+  // The snapshot was read before the last three.
+  one.cursor = 2
+  await dispatch.catchUp(sellerId, 2)
+  dispatch.push(await write(1))
+  await until(() => one.heard.length === 4, 'what came meanwhile')
+  assert.equal([there.heard, one.heard], [range(1, 6), range(3, 6)])
 })
 
 test('V3: who has left is sent nothing more', async () => {

@@ -16,7 +16,9 @@ const moveBody = z.strictObject({
   reason: plainText.optional(),
   corrects: z.int().min(1).optional(),
 })
-const idempotencyKey = z.string().regex(IDEMPOTENCY_KEY, `must be ${IDEMPOTENCY_KEY_RULE}`)
+const moveHeaders = z.object({
+  'Idempotency-Key': z.string().regex(IDEMPOTENCY_KEY, `must be ${IDEMPOTENCY_KEY_RULE}`),
+})
 const moveParams = z.object({ seller_id: sellerId })
 
 /** Accounts, ledgers and events (SPEC.md, N). */
@@ -73,11 +75,9 @@ export function creditRoutes({ lookups, snapshots, moveCredits }: Services): Rou
 
 /** @throws Refusal `invalid_request` where there is none, or where it is not of the form of one */
 function keyOf({ 'idempotency-key': key }: IncomingHttpHeaders): string {
-  const field = 'Idempotency-Key'
   if (key === undefined) {
-    throw new Refusal('invalid_request', `${field}: send this header, with a key of your own for each movement`, {
-      field,
-    })
+    const missing = 'Idempotency-Key: send this header, with a key of your own for each movement'
+    throw new Refusal('invalid_request', missing, { field: 'Idempotency-Key' })
   }
-  return parse(z.object({ [field]: idempotencyKey }), { [field]: key })[field] ?? ''
+  return parse(moveHeaders, { 'Idempotency-Key': key })['Idempotency-Key']
 }

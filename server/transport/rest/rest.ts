@@ -27,6 +27,8 @@ export function createRest(services: Services, { corsOrigins, development, log }
   const headers = answerHeaders(corsOrigins)
   const admit = admission(services.tokens, headers)
   const refuse = createRefuse(log)
+  // Express tells it from a route by its four parameters.
+  const refusing: ErrorRequestHandler = (error, req, res, _next) => refuse(error, req, res)
   const legacy = legacyRoutes(services)
   const routes = [
     // The old server had its routes under a double prefix too.
@@ -45,6 +47,6 @@ export function createRest(services: Services, { corsOrigins, development, log }
   // Last: it looks on the disk for whatever is asked.
   app.use(operationRoutes(services), pageFiles())
   app.use(routeNotFound)
-  app.use(((error, req, res, _next) => refuse(error, req, res)) as ErrorRequestHandler)
+  app.use(refusing)
   return plainFirst(routes, { otherwise: app, admit, refuse })
 }

@@ -105,13 +105,14 @@ export class Connection {
     const change = this.requests.changes.get(name)
     this.gate.began()
     if (change) void this.#change(name, () => change(this, payload), ack)
-    else this.#turns.ping(() => this.#ping(payload, ack))
+    else
+      this.#turns.ping(() => this.#ping((reply) => this.requests.ping(this, this.requests.pinged(payload), reply), ack))
   }
 
   #hearPing(livestreamId: string, ackId: string): void {
     if (!this.#isAdmitted('ping', 1, ackId)) return
     this.gate.began()
-    this.#turns.ping(() => this.requests.ping(this, livestreamId, new PingReply(this, ackId)))
+    this.#turns.ping(() => this.#ping((reply) => this.requests.ping(this, livestreamId, reply), ackId))
   }
 
   #isAdmitted(event: string, payloads: number, ack: Ack): boolean {
@@ -138,10 +139,10 @@ export class Connection {
     if (payloads > 1) throw new Refusal('invalid_request', 'An event carries one payload')
   }
 
-  #ping(payload: unknown, ack: Ack): void {
+  #ping(start: (reply: PingReply) => void, ack: Ack): void {
     const reply = new PingReply(this, ack)
     try {
-      this.requests.ping(this, this.requests.pinged(payload), reply)
+      start(reply)
     } catch (error) {
       reply.reject(error)
     }

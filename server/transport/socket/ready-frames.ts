@@ -55,7 +55,7 @@ const WEBSOCKET_IS_OPEN = 1
 
 /**
  * Sends a message past the queues of Engine.IO and ws, where nothing is in them and so nothing is overtaken: what they do
- * for a message costs a tenth of a heartbeat, and as much of a push. Wherever it is not plainly so, the message goes through them.
+ * for a message costs a tenth of a heartbeat, and half a push. Wherever it is not plainly so, the message goes through them.
  */
 function writeAtOnce({ conn }: Pick<Socket, 'conn'>, text: string): void {
   const { readyState, writeBuffer, transport } = conn as unknown as Below

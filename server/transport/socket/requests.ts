@@ -51,13 +51,11 @@ export function createRequests({ services, dispatch }: SocketParts): Requests {
       if (socket.connected) connection.subscriber = subscriber
       else if (isFirst) dispatch.leave(identity.sub, subscriber)
       // First everything up to the snapshot, then the snapshot, then what comes after it (V3).
-      await dispatch.catchUp(identity.sub, first.seq)
-      let snapshot = first
-      while (subscriber.cursor !== snapshot.seq && socket.connected) {
-        snapshot = { ...(await snapshots.snapshot(livestream_id, identity)), reset: first.reset }
+      for (let snapshot = first; ; ) {
         await dispatch.catchUp(identity.sub, snapshot.seq)
+        if (subscriber.cursor === snapshot.seq || !socket.connected) return snapshot
+        snapshot = { ...(await snapshots.snapshot(livestream_id, identity)), reset: first.reset }
       }
-      return snapshot
     } catch (error) {
       // It has subscribed to nothing yet.
       if (connection.subscriber === null) dispatch.leave(identity.sub, subscriber)
@@ -67,7 +65,7 @@ export function createRequests({ services, dispatch }: SocketParts): Requests {
 
   const renew: ChangeHandler = async (connection, payload) => {
     const { token } = parse(renewRequest, payload)
-    const renewed: Identity = await tokens.verify(token)
+    const renewed: Identity = await tokens.verifyOnce(token)
     const { sub, role } = connection.identity
     if (renewed.sub !== sub || renewed.role !== role) {
       throw new Refusal('identity_changed', 'A renewed token is for the same sub and role; connect anew for another')

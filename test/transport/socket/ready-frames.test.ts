@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket, WebSocketServer } from 'ws'
 import { frameOf } from '../../../server/transport/socket/ready-frames.js'
-import { makeSeller } from '../../support/sellers.js'
+import { grant, makeSeller } from '../../support/sellers.js'
 import { startServer } from '../../support/server.js'
 import { connect, disconnectAll } from '../../support/sockets.js'
 
@@ -40,7 +40,8 @@ test('RFC 6455: ready frames of every length and alphabet are read as they were 
   http.close()
 })
 
-test('Engine.IO takes a ready frame, and ws writes it in one piece', async () => {
+/** What ws is given to write while `work` runs, each message in its pieces. */
+async function givenToWs(work: () => Promise<void>): Promise<string[][]> {
   const { Sender } = createRequire(createRequire(import.meta.url).resolve('engine.io'))('ws') as {
     Sender: { prototype: { sendFrame: (list: Buffer[], done?: () => void) => void } }
   }
@@ -51,19 +52,44 @@ test('Engine.IO takes a ready frame, and ws writes it in one piece', async () =>
     sendFrame.call(this, list, done)
   }
   try {
-    const server = await startServer()
-    const socket = await connect(server.url, (await makeSeller(server)).token, { transports: ['websocket'] })
-    assert.is((await socket.ask('nonsense')).code, 'unknown_event')
-    const answers = pieces.filter((list) => list.some((piece) => piece.includes('unknown_event')))
-    assert.equal(
-      answers.map((list) => list.length),
-      [1],
-    )
-    disconnectAll()
-    await server.app.stop()
+    await work()
   } finally {
     Sender.prototype.sendFrame = sendFrame
   }
+  return pieces
+}
+
+test('Engine.IO takes a ready frame, and ws writes it in one piece', async () => {
+  const pieces = await givenToWs(async () => {
+    const server = await startServer()
+    const socket = await connect(server.url, (await makeSeller(server)).token, { transports: ['websocket'] })
+    assert.is((await socket.ask('nonsense')).code, 'unknown_event')
+    disconnectAll()
+    await server.app.stop()
+  })
+  const answers = pieces.filter((list) => list.some((piece) => piece.includes('unknown_event')))
+  assert.equal(
+    answers.map((list) => list.length),
+    [1],
+  )
+})
+
+test('answers to pings and events go past ws, whose queue is empty', async () => {
+  const pieces = await givenToWs(async () => {
+    const server = await startServer()
+    const { id, token, livestreamId } = await makeSeller(server)
+    const socket = await connect(server.url, token, { transports: ['websocket'] })
+    const { seq } = await socket.ask('subscribe', { livestream_id: livestreamId })
+    await grant(server, id, 1)
+    await socket.event(seq + 1)
+    assert.is((await socket.ask('ping', { livestream_id: livestreamId })).code, 'livestream_not_live')
+    disconnectAll()
+    await server.app.stop()
+  })
+  const fromServer = pieces
+    .map((list) => list.join(''))
+    .filter((text) => /credit_update|livestream_not_live/.test(text))
+  assert.equal(fromServer, [])
 })
 
 test.run()
