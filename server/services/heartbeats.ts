@@ -1,7 +1,7 @@
 import type { HeartbeatAnswer } from '../../client-sdk/protocol/index.js'
 import type { Clock } from '../clock.js'
 import { recordActivity } from '../domain/acts.js'
-import { SECOND_MS, toTimestamp } from '../domain/instant.js'
+import { type Instant, SECOND_MS, toTimestamp } from '../domain/instant.js'
 import type { Log } from '../log.js'
 import { type Heartbeat, lockRunsOf, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
 import { isRefusedByRows } from '../store/refused-rows.js'
@@ -115,12 +115,19 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
 
   function answer(batch: Map<string, Pending>, rows: readonly RecordedHeartbeat[]): void {
     let count = 0
+    // Nearly all rows of a batch are of one instant.
+    let at: Instant | null = null
+    let timestamp = ''
     for (const row of rows) {
       const pending = batch.get(row.livestreamId)
       if (!pending) continue
       batch.delete(row.livestreamId)
       count += pending.waiters.length
-      acknowledge(pending, row)
+      if (row.lastActivityAt !== at) {
+        at = row.lastActivityAt
+        timestamp = toTimestamp(at)
+      }
+      acknowledge(pending, row, timestamp)
     }
     onRecorded(count)
     // Something of their run is due, or there is nothing to record.
@@ -162,11 +169,11 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     }
   }
 
-  function acknowledge(pending: Pending, row: RecordedHeartbeat): void {
+  function acknowledge(pending: Pending, row: RecordedHeartbeat, lastActivity: string): void {
     log.debug({ seller: pending.sellerId, livestream: row.livestreamId, run: row.runId }, 'heartbeat')
     const answer = {
       message: 'Heartbeat recorded successfully',
-      last_activity: toTimestamp(row.lastActivityAt),
+      last_activity: lastActivity,
       remaining_credits: row.balance,
       credits_consumed: row.creditsConsumed,
     }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { RequestHandler, Response } from 'express'
 import { MemoryStore, type Options } from 'express-rate-limit'
 import { wallMsUntil } from '../../clock.js'
@@ -7,6 +8,7 @@ import { MINUTE_MS, SECOND_MS } from '../../domain/instant.js'
 import { bearerToken, type Identity, type Tokens } from '../../tokens.js'
 import type { AnswerHeaders } from './answer-headers.js'
 import { carry } from './reply.js'
+import { headerOf } from './request-header.js'
 
 /** A page of the guide calls once in five minutes; this stops a loop gone wild, not a page with many tabs. */
 const REQUESTS_A_MINUTE = 600
@@ -28,8 +30,8 @@ export function admission(tokens: Tokens, headers: AnswerHeaders): Admit {
   asked.init({ windowMs: MINUTE_MS } as Options)
 
   return async (req, res) => {
-    carry(res, headers.of(req.headers.origin))
-    const token = bearerToken(req.headers.authorization)
+    carry(res, headers.of(headerOf(req, 'origin')))
+    const token = tokenOf(req)
     const identity = tokens.known(token) ?? (await tokens.verify(token))
     if (identity.role === 'seller') {
       const { totalHits, resetTime } = await asked.increment(identity.sub)
@@ -65,10 +67,24 @@ function limit(res: ServerResponse, count: number, resetAt: Date | undefined): v
   throw new Refusal('rate_limited', `Too many requests: at most ${REQUESTS_A_MINUTE} a minute`)
 }
 
+const SAID = Symbol('what a connection said last of who it is')
+type Speaking = Socket & { [SAID]?: { readonly header: string; readonly token: string } }
+
+/** The token of a request. A connection mostly says the same at each; its header is taken apart once. */
+function tokenOf(req: IncomingMessage): string {
+  const header = headerOf(req, 'authorization')
+  const connection: Speaking = req.socket
+  const said = connection[SAID]
+  if (said !== undefined && said.header === header) return said.token
+  const token = bearerToken(header)
+  if (header !== undefined) connection[SAID] = { header, token }
+  return token
+}
+
 /** Checks the token of every request behind it. */
 export function authenticate(tokens: Tokens): RequestHandler {
   return async (req, res, next) => {
-    res.locals['identity'] = await tokens.verify(bearerToken(req.headers.authorization))
+    res.locals['identity'] = await tokens.verify(tokenOf(req))
     next()
   }
 }

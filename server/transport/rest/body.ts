@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import express, { type RequestHandler } from 'express'
 import { Refusal } from '../../domain/errors.js'
+import { headerOf } from './request-header.js'
 
 /** The largest body that is read, of any route. */
 export const LARGEST_BODY_BYTES = 16 * 1024
@@ -9,16 +10,17 @@ export const LARGEST_BODY_BYTES = 16 * 1024
 export const jsonBody: RequestHandler = express.json({ limit: LARGEST_BODY_BYTES, strict: false, type: () => true })
 
 /**
- * For the old routes, which ignore their body, whatever it holds (H): only its size is looked at.
+ * For the old routes, which ignore their body, whatever it holds (H): only its size is looked at. Null where that is told, and nothing is
+ * waited for.
  * @throws Refusal `payload_too_large`
  */
-export async function ignoredBody(req: IncomingMessage): Promise<void> {
-  if (req.headers['transfer-encoding'] === undefined) {
+export function ignoredBody(req: IncomingMessage): Promise<void> | null {
+  if (headerOf(req, 'transfer-encoding') === undefined) {
     // Node itself holds a body to its length, and drops what nobody reads.
-    if (Number(req.headers['content-length'] ?? 0) > LARGEST_BODY_BYTES) throw tooLarge()
-    return
+    if (Number(headerOf(req, 'content-length') ?? 0) > LARGEST_BODY_BYTES) throw tooLarge()
+    return null
   }
-  await new Promise<void>((resolve, reject) => {
+  return new Promise<void>((resolve, reject) => {
     let bytes = 0
     const count = (chunk: Buffer) => {
       bytes += chunk.length

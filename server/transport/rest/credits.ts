@@ -56,14 +56,14 @@ export function creditRoutes({ lookups, snapshots, moveCredits }: Services): Rou
       method: 'post',
       paths: ['/sellers/:seller_id/credits'],
       body: 'json',
-      async answer({ by, params, body, headers }, res) {
+      async answer({ by, params, body, request }, res) {
         if (by.role === 'seller') throw permissionDenied()
         const { seller_id } = parse(moveParams, params)
         const { amount, reason, corrects } = parse(moveBody, body)
         const { created, ...answer } = await moveCredits({
           sellerId: seller_id,
           amount,
-          idempotencyKey: keyOf(headers),
+          idempotencyKey: keyOf(request.headers),
           reason,
           corrects,
         })

@@ -4,7 +4,7 @@ import { isLivestreamId } from '../../domain/livestream-id.js'
 import type { Admit } from './admission.js'
 import { ignoredBody } from './body.js'
 import type { Refuse } from './errors.js'
-import type { Route } from './route.js'
+import type { Asked, Route } from './route.js'
 
 export interface PlainFirstParts {
   /** Express, which takes what is not plain. */
@@ -30,9 +30,9 @@ export function plainFirst(routes: readonly Route[], { otherwise, admit, refuse 
   async function take(route: Route, id: string | undefined, req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
       const by = await admit(req, res)
-      if (route.body === 'ignored') await ignoredBody(req)
-      const query = parseQuery(queryOf(req.url ?? ''))
-      await route.answer({ by, params: { id }, query, body: undefined, headers: req.headers }, res)
+      const reading = route.body === 'ignored' ? ignoredBody(req) : null
+      if (reading !== null) await reading
+      await route.answer({ by, params: { id }, query: queryOf(req.url ?? ''), body: undefined, request: req }, res)
     } catch (error) {
       refuse(error, req, res)
     }
@@ -67,7 +67,9 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^/api${path.replace(':id', '([\\w-]+)')}/?(?:\\?|$)`)
 }
 
-function queryOf(url: string): string {
+const NO_QUERY: Asked['query'] = Object.freeze({})
+
+function queryOf(url: string): Asked['query'] {
   const at = url.indexOf('?')
-  return at < 0 ? '' : url.slice(at + 1)
+  return at < 0 ? NO_QUERY : parseQuery(url.slice(at + 1))
 }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '../../tokens.js'
 
 /** A request that is admitted, and whose body is read. */
@@ -9,7 +9,7 @@ export interface Asked {
   readonly query: Readonly<Record<string, unknown>>
   /** Undefined where the route reads none. */
   readonly body: unknown
-  readonly headers: IncomingHttpHeaders
+  readonly request: IncomingMessage
 }
 
 /** A route of the API: it parses, calls a service and replies, whichever way a request comes to it (via-express.ts, plain-first.ts). */

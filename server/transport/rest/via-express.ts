@@ -16,9 +16,10 @@ export function viaExpress(routes: readonly Route[]): Router {
   const router = Router({ caseSensitive: true })
   router.param('id', livestreamIdsOnly)
   for (const { method, paths, body, answer } of routes) {
-    router[method]([...paths], ...READS[body], ({ params, query, body: read, headers }, res) =>
-      answer({ by: identityOf(res), params, query, body: read, headers }, res),
-    )
+    router[method]([...paths], ...READS[body], (request, res) => {
+      const { params, query, body: read } = request
+      return answer({ by: identityOf(res), params, query, body: read, request }, res)
+    })
   }
   return router
 }
