@@ -17,6 +17,22 @@ test('H2: instants are told in UTC, with milliseconds and Z', () => {
   assert.is(toTimestamp(Date.UTC(2026, 1, 3, 4, 5, 6, 7)), '2026-02-03T04:05:06.007Z')
 })
 
+test('H2: every instant is told as its date tells it', () => {
+  const instants = [
+    0,
+    1,
+    -1,
+    -MINUTE_MS,
+    1.5,
+    Date.UTC(9999, 11, 31, 23, 59, 59, 999),
+    Date.UTC(10000, 0, 1),
+    LAST_INSTANT,
+  ]
+  // Of one slot each, and of neighbours.
+  for (let i = 0; i < 5_000; i += 1) instants.push(Math.floor(Math.random() * 4e12), 64 * i * MINUTE_MS + i, 999 * i)
+  for (const at of [...instants, ...instants]) assert.is(toTimestamp(at), new Date(at).toISOString(), String(at))
+})
+
 test('H2: what is past the last date is told as the last date', () => {
   assert.is(toTimestamp(LAST_INSTANT + 1), toTimestamp(LAST_INSTANT))
   assert.is(toTimestamp(Number.POSITIVE_INFINITY), '+275760-09-13T00:00:00.000Z')
