@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
-import type { Server, Socket } from 'socket.io'
+import type { Server as HttpServer } from 'node:http'
+import type { Socket } from 'socket.io'
 
 /** What is left of all handshakes. */
 const FORGOTTEN = Object.freeze({ headers: {}, auth: {} })
@@ -19,13 +19,13 @@ interface Transport {
  * Lets go of what sockets hold and nobody asks for once they are accepted: the requests that they began with, a browser's
  * headers above all; their rooms, which nothing is sent to; and what would wait for acknowledgements. It leans on what
  * Engine.IO and Socket.IO hold where; where that is another day elsewhere, more memory is used and nothing else happens.
+ * @param http that Engine.IO listens to already
  * @returns what is to be called with each socket once it is served
  */
-export function slimSockets(io: Pick<Server, 'engine'>): (socket: Socket) => void {
-  io.engine.use(({ headers, socket }: IncomingMessage, _response: unknown, next: () => void) => {
-    // By it the stream of a WebSocket keeps an answer, which keeps the request. Nothing of ours waits for the end of one.
-    if (headers.upgrade) drop(socket, 'close', (listener) => String(listener) === TELLS_RESPONSE_OF_CLOSE)
-    next()
+export function slimSockets(http: HttpServer): (socket: Socket) => void {
+  // By it the stream of a WebSocket keeps an answer, which keeps the request. Nothing of ours waits for the end of one.
+  http.on('upgrade', (_request, stream) => {
+    drop(stream, 'close', (listener) => String(listener) === TELLS_RESPONSE_OF_CLOSE)
   })
   return (socket) => {
     onWebSocket(socket, (transport) => {

@@ -1,6 +1,5 @@
-import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
+import type { Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import cors from 'cors'
 import { type DefaultEventsMap, Server, type Socket } from 'socket.io'
 import type { ConnectRefusal } from '../../../client-sdk/protocol/index.js'
 import { permissionDenied, Refusal } from '../../domain/errors.js'
@@ -8,10 +7,11 @@ import { SECOND_MS } from '../../domain/instant.js'
 import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
 import { Connection, type Gate, type SocketParts } from './connection.js'
+import { allowPollingFrom } from './cross-origin.js'
 import type { Nodes } from './nodes.js'
 import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
-import { sendReadyFrames } from './ready-frames.js'
+import { acknowledgeAtOnce, sendReadyFrames } from './ready-frames.js'
 import { createRequests } from './requests.js'
 import { handshakeAuth } from './schemas.js'
 import { slimSockets } from './socket-memory.js'
@@ -50,12 +50,7 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
     },
   })
 
-  // Of long-polling: a WebSocket's handshake has no use for it, and it would take as long as checking the origin.
-  const crossOrigin = cors({ origin: [...corsOrigins] })
-  io.engine.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
-    if (request.headers.upgrade === undefined) crossOrigin(request, response, next)
-    else next()
-  })
+  allowPollingFrom(corsOrigins, http, io.path())
 
   io.engine.on('connection', (conn: Socket['conn']) => {
     sendReadyFrames(conn)
@@ -92,9 +87,10 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
       if (underWay === 0) whenAllEnded?.()
     },
   }
-  const slim = slimSockets(io)
+  const slim = slimSockets(http)
   io.on('connection', (socket) => {
     slim(socket)
+    acknowledgeAtOnce(socket)
     new Connection(socket, socket.data.identity, parts, requests, gate)
   })
 

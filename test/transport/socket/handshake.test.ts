@@ -119,6 +119,18 @@ for (const { what, origin, taken } of origins) {
   })
 }
 
+test('P1: a listed page may ask whether it may poll with headers of its own', async () => {
+  const path = '/socket.io/?EIO=4&transport=polling'
+  const asked = await rawRequest(server.url, {
+    method: 'OPTIONS',
+    path,
+    headers: { origin: LISTED, 'access-control-request-method': 'GET', 'access-control-request-headers': 'x-own' },
+  })
+  assert.is(asked.status, 204)
+  assert.is(asked.headers['access-control-allow-origin'], LISTED)
+  assert.is(asked.headers['access-control-allow-headers'], 'x-own')
+})
+
 test('P1: a page of a foreign origin gets no socket, whatever its token', async () => {
   for (const transports of [['websocket'], ['polling']]) {
     const extraHeaders = { origin: 'https://evil.example' }
