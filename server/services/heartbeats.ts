@@ -16,8 +16,6 @@ import type { Waiter } from './waiter.js'
 
 /** The most livestreams that one statement takes: it holds the event loop. */
 const LARGEST_BATCH = 1_000
-/** The most batches that wait for the disk at once: while one does, the next can be written. */
-const MOST_ON_THEIR_WAY = 2
 /** A stamp that is older says that no server stamps; it must not get as old as a gap that is an outage. */
 const STAMP_IS_OLD_MS = 2 * SECOND_MS
 
@@ -51,7 +49,7 @@ interface Pending extends Heartbeat {
 
 /**
  * Group commit: the heartbeats that arrive in one turn of the event loop are written by one statement in one
- * transaction, and while it is under way the next batch fills. Those that the statement leaves out, because something of
+ * transaction, and while it goes to the disk the next batch fills. Those that the statement leaves out, because something of
  * their run is due, are settled one by one (A7).
  */
 export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded }: HeartbeatsParts): Heartbeats {
@@ -59,8 +57,6 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   /** Batches that are as large as one may be, the first to go first. */
   const full: Map<string, Pending>[] = []
   let underWay: Promise<void> | null = null
-  /** Batches that are written, and wait for the disk. */
-  const onTheirWay = new Set<Promise<void>>()
   const alone = new Set<Promise<void>>()
 
   const record = (livestreamId: string, by: Identity): Promise<HeartbeatAnswer> =>
@@ -88,29 +84,27 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   async function flush(): Promise<void> {
     while (filling.size > 0) {
       await write(full.shift() ?? closeBatch())
-      if (onTheirWay.size === MOST_ON_THEIR_WAY) await Promise.race(onTheirWay)
       // Whatever arrived meanwhile waits in the event loop's queue: let it in before the next batch is closed.
       await new Promise((turn) => setImmediate(turn))
     }
     underWay = null
   }
 
-  /** Resolves when the next batch can be written. */
+  /** Resolves when a batch is on disk and answered. */
   async function write(batch: Map<string, Pending>): Promise<void> {
     const heartbeats = [...batch.values()]
+    let recorded: readonly RecordedHeartbeat[]
     try {
       const { value, onDisk } = await recordAll(heartbeats)
-      const answered = onDisk.then(
-        () => answer(batch, value),
-        (error) => refuse(heartbeats, error),
-      )
-      onTheirWay.add(answered)
-      void answered.finally(() => onTheirWay.delete(answered))
+      await onDisk
+      recorded = value
     } catch (error) {
       // Whose rows are broken is found by recording each of them alone; one after the other, since they may be many.
       if (isRefusedByRows(error)) follow(recordOneByOne(heartbeats))
       else refuse(heartbeats, error)
+      return
     }
+    answer(batch, recorded)
   }
 
   function answer(batch: Map<string, Pending>, rows: readonly RecordedHeartbeat[]): void {
@@ -210,7 +204,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     })
   }
 
-  const isBusy = () => underWay !== null || onTheirWay.size > 0 || alone.size > 0
+  const isBusy = () => underWay !== null || alone.size > 0
 
   return {
     record,
@@ -218,7 +212,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     isBusy,
     async drained() {
       while (isBusy()) {
-        await Promise.all([underWay, ...onTheirWay, ...alone])
+        await Promise.all([underWay, ...alone])
       }
     },
   }
