@@ -67,14 +67,22 @@ export interface LivestreamsParts {
 
 /** A livestream by its id. @throws Refusal `livestream_not_found` */
 export async function existingLivestream(db: Db, id: string): Promise<Livestream> {
-  const livestream = await findLivestream(db, id)
+  return existing(await findLivestream(db, id))
+}
+
+function existing(livestream: Livestream | null): Livestream {
   if (!livestream) throw new Refusal('livestream_not_found', 'Livestream not found')
   return livestream
 }
 
 /** A livestream of the seller who asks (E1). @throws Refusal `livestream_not_found`, `permission_denied` */
 export async function ownLivestream(db: Db, id: string, by: Identity): Promise<Livestream> {
-  const livestream = await existingLivestream(db, id)
+  return ownOf(await findLivestream(db, id), by)
+}
+
+/** The same of one that was looked for. */
+export function ownOf(found: Livestream | null, by: Identity): Livestream {
+  const livestream = existing(found)
   if (by.role !== 'seller' || by.sub !== livestream.sellerId) throw permissionDenied()
   return livestream
 }

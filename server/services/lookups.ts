@@ -146,7 +146,7 @@ export function createLookups({ metering, presence, clock, sweepIntervalMs }: Lo
     },
     async credits(by, wanted) {
       const sellerId = sellerAsked(by, wanted)
-      const tally = await metering.tallyOf(sellerId)
+      const { tally } = await metering.tallyOf(sellerId)
       return { seller_id: sellerId, balance: tally.balance, seq: tally.account.lastSeq, runs: forecasts(tally) }
     },
     ledger: async (by, { sellerId, before, limit }) => entries({ sellerId: sellerAsked(by, sellerId) }, before, limit),

@@ -11,6 +11,7 @@ import type { Tally } from '../domain/tally.js'
 import { ensureAccount, lockAccount, lockAccounts } from '../store/accounts.js'
 import type { Db, Tx } from '../store/database.js'
 import { type DueAccounts, type DueOptions, holdDueAccounts, type PassPosition } from '../store/due.js'
+import type { Livestream } from '../store/livestreams.js'
 import { applyOutcomes } from '../store/outcomes.js'
 import { isRefusedByRows } from '../store/refused-rows.js'
 import { loadLiveRuns } from '../store/runs.js'
@@ -55,13 +56,20 @@ export interface Metering {
     sellerId: string,
     read: (tx: Db, tally: Tally, settled: readonly NewEntry[]) => Promise<T> | T,
   ): Promise<T>
-  /** The same where the seller's tally is all that is read: one statement, without a transaction. */
-  tallyOf(sellerId: string): Promise<Tally>
+  /** The same where the seller's tally and a livestream, whoever's it is, are all that is read: one statement, without a transaction. */
+  tallyOf(sellerId: string, livestreamId?: string): Promise<TallyRead>
   /**
    * Settles the sellers of the next runs that are due, in one transaction; in one for each of them where the schema refuses
    * what was decided about any, so that one with broken rows holds up nobody else.
    */
   settleDue(after: PassPosition, limit: number, options: DueOptions): Promise<DuePass>
+}
+
+/** What one statement reads of a seller. */
+export interface TallyRead {
+  readonly tally: Tally
+  /** The livestream that was asked for; null where none was, or there is none of this id. */
+  readonly livestream: Livestream | null
 }
 
 export interface MeteringParts {
@@ -125,16 +133,16 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
   }
 
   /** A seller's tally now; null where something is due. */
-  async function tallyNow(from: Db, sellerId: string): Promise<Tally | null> {
-    const { account, runs, lastStamp: last } = await loadSellerState(from, sellerId)
+  async function tallyNow(from: Db, sellerId: string, livestreamId?: string): Promise<TallyRead | null> {
+    const { account, runs, livestream, lastStamp: last } = await loadSellerState(from, sellerId, livestreamId)
     const now = Math.max(await instantNow(from, clock), last ?? 0)
-    return runs.some((run) => dueAt(run) <= now) ? null : settle(account, runs, [], now)
+    return runs.some((run) => dueAt(run) <= now) ? null : { tally: settle(account, runs, [], now), livestream }
   }
 
-  const tallyOf: Metering['tallyOf'] = async (sellerId) => {
+  const tallyOf: Metering['tallyOf'] = async (sellerId, livestreamId) => {
     for (;;) {
-      const tally = await tallyNow(db, sellerId)
-      if (tally) return tally
+      const read = await tallyNow(db, sellerId, livestreamId)
+      if (read) return read
       await withSeller(sellerId, () => undefined)
     }
   }
@@ -143,8 +151,8 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
     const settled: NewEntry[] = []
     for (;;) {
       const answer = await readOnce(db, async (tx) => {
-        const tally = await tallyNow(tx, sellerId)
-        return tally ? { value: await read(tx, tally, settled) } : null
+        const now = await tallyNow(tx, sellerId)
+        return now ? { value: await read(tx, now.tally, settled) } : null
       })
       if (answer) return answer.value
       settled.push(...(await withSeller(sellerId, (_tx, tally) => tally.entries)))

@@ -5,8 +5,9 @@ import type { Run } from '../domain/run.js'
 import type { Tally } from '../domain/tally.js'
 import type { Db } from '../store/database.js'
 import { eventsAfter, type StoredEvent } from '../store/events.js'
+import type { Livestream } from '../store/livestreams.js'
 import type { Identity } from '../tokens.js'
-import { lastRunOf, liveRunOf, ownLivestream } from './livestreams.js'
+import { lastRunOf, liveRunOf, ownLivestream, ownOf } from './livestreams.js'
 import type { Metering } from './metering.js'
 import type { Presence } from './presence.js'
 import { livestreamView, policyView } from './views.js'
@@ -35,36 +36,41 @@ export interface Snapshots {
 }
 
 export function createSnapshots(metering: Metering, presence: Presence, policy: Policy): Snapshots {
+  async function told(
+    from: Db,
+    livestream: Livestream,
+    tally: Tally,
+    run: Run | null,
+    reset: boolean,
+  ): Promise<Snapshot> {
+    const { sellerId } = livestream
+    const connected = (await presence.connectedAmong([sellerId], from)).has(sellerId)
+    return {
+      seq: tally.account.lastSeq,
+      reset,
+      server_time: toTimestamp(tally.now),
+      protocol_version: PROTOCOL_VERSION,
+      livestream: livestreamView(livestream, run, tally, connected),
+      remaining_credits: tally.balance,
+      policy: policyView(run?.state === 'live' ? run.policy : policy),
+    }
+  }
+
   return {
     async snapshot(livestreamId, by, after) {
-      const livestream = await ownLivestream(metering.db, livestreamId, by)
-      const { sellerId } = livestream
-
-      async function read(from: Db, tally: Tally, run: Run | null, reset: boolean): Promise<Snapshot> {
-        const connected = (await presence.connectedAmong([sellerId], from)).has(sellerId)
-        return {
-          seq: tally.account.lastSeq,
-          reset,
-          server_time: toTimestamp(tally.now),
-          protocol_version: PROTOCOL_VERSION,
-          livestream: livestreamView(livestream, run, tally, connected),
-          remaining_credits: tally.balance,
-          policy: policyView(run?.state === 'live' ? run.policy : policy),
-        }
-      }
-
-      if (after === undefined) {
+      if (after === undefined && by.role === 'seller') {
         // Of a live run the seller's state tells everything, and is one statement: no transaction is needed.
-        const tally = await metering.tallyOf(sellerId)
+        const { tally, livestream } = await metering.tallyOf(by.sub, livestreamId)
         const live = liveRunOf(tally, livestreamId)
-        if (live) return read(metering.db, tally, live, false)
+        if (live) return told(metering.db, ownOf(livestream, by), tally, live, false)
       }
-      return metering.readSeller(sellerId, async (tx, tally) => {
+      const livestream = await ownLivestream(metering.db, livestreamId, by)
+      return metering.readSeller(by.sub, async (tx, tally) => {
         const { lastSeq } = tally.account
         const reset =
           after !== undefined &&
-          (lastSeq - after > MOST_REPLAYED || isLost(after, lastSeq, await eventsAfter(tx, sellerId, after, 1)))
-        return read(tx, tally, await lastRunOf(tx, tally, livestreamId), reset)
+          (lastSeq - after > MOST_REPLAYED || isLost(after, lastSeq, await eventsAfter(tx, by.sub, after, 1)))
+        return told(tx, livestream, tally, await lastRunOf(tx, tally, livestreamId), reset)
       })
     },
     async events(sellerId, after, limit) {
