@@ -25,6 +25,7 @@ export const SECRET = 'a secret for the benchmarks of Tallylight'
 const KEY = createSecretKey(Buffer.from(SECRET))
 const cli = fileURLToPath(new URL('../dist/server/cli.js', import.meta.url))
 const echo = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
+const byHand = fileURLToPath(new URL('./by-hand-server.ts', import.meta.url))
 const bareExpress = fileURLToPath(new URL('./express-server.ts', import.meta.url))
 
 /** A token that the servers here accept. */
@@ -41,16 +42,21 @@ export async function startEcho(
   kind: 'socket.io' | 'synced' | 'subscribing' | 'ws' | 'http' | 'synced http' | 'express',
   answer: Answer,
 ): Promise<BenchServer> {
-  return startBare(echo, kind, { BENCH_ANSWER: JSON.stringify(answer) })
+  return startBare(echo, [kind], { BENCH_ANSWER: JSON.stringify(answer) })
+}
+
+/** The least that can be done with our tables, on an SQLite database of ours (by-hand-server.ts). */
+export async function startByHand(kind: 'http' | 'socket.io', file: string, answer: Answer): Promise<BenchServer> {
+  return startBare(byHand, [kind, file], { BENCH_ANSWER: JSON.stringify(answer) })
 }
 
 /** Express with a token check and one read of the accounts in an SQLite file, which answers what it is given (express-server.ts). */
 export async function startExpress(file: string, routes: readonly BareRoute[]): Promise<BenchServer> {
-  return startBare(bareExpress, file, { BENCH_ANSWERS: JSON.stringify(routes) })
+  return startBare(bareExpress, [file], { BENCH_ANSWERS: JSON.stringify(routes) })
 }
 
-async function startBare(program: string, argument: string, env: NodeJS.ProcessEnv): Promise<BenchServer> {
-  const child = spawn(process.execPath, ['--import', 'tsx', program, argument], {
+async function startBare(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<BenchServer> {
+  const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
     env: { ...process.env, NODE_ENV: 'production', BENCH_SECRET: SECRET, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
