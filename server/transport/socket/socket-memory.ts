@@ -3,6 +3,7 @@ import type { Socket } from 'socket.io'
 
 /** What is left of all handshakes. */
 const FORGOTTEN = Object.freeze({ headers: {}, auth: {} })
+const NO_DATA = Object.freeze({})
 /** Nobody is asked to acknowledge anything: one map for all, and an empty one for ever. */
 const NO_ACKS: ReadonlyMap<number, unknown> = new Map()
 
@@ -33,7 +34,7 @@ export function slimSockets(http: HttpServer): (socket: Socket) => void {
       if (webSocket) drop(webSocket, 'error', ({ name }) => name === HEARS_ERROR_BEFORE_UPGRADE)
     })
     Object.assign(socket.conn, { request: null })
-    Object.assign(socket, { handshake: FORGOTTEN, acks: NO_ACKS })
+    Object.assign(socket, { handshake: FORGOTTEN, data: NO_DATA, acks: NO_ACKS })
     socket.nsp.adapter.delAll(socket.id)
   }
 }

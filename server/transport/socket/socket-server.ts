@@ -89,9 +89,10 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
   }
   const slim = slimSockets(http)
   io.on('connection', (socket) => {
+    const { identity } = socket.data
     slim(socket)
     acknowledgeAtOnce(socket)
-    new Connection(socket, socket.data.identity, parts, requests, gate)
+    new Connection(socket, identity, parts, requests, gate)
   })
 
   return {

@@ -5,21 +5,21 @@ const NOTHING = Promise.resolve()
  * other. Made of counters rather than of promises, since nearly all that ever comes are pings.
  */
 export class Turns {
-  #changes: Promise<unknown> = NOTHING
+  /** Resolves when the changes so far are over; with nothing, since it lives as long as the socket. */
+  #changes: Promise<void> = NOTHING
   #changing = 0
   #pinging = 0
   #afterPings: (() => void) | null = null
 
   /** Starts a request after everything that came before it. */
   change<T>(work: () => Promise<T>): Promise<T> {
+    const isIdle = this.#changing === 0 && this.#pinging === 0
     this.#changing += 1
-    const mine = this.#changes
-      .then(() => this.#pingsToEnd())
-      .then(work)
-      .finally(() => {
-        this.#changing -= 1
-      })
-    this.#changes = mine.catch(() => undefined)
+    const over = (): void => {
+      this.#changing -= 1
+    }
+    const mine = isIdle ? work() : this.#changes.then(() => this.#pingsToEnd()).then(work)
+    this.#changes = mine.then(over, over)
     return mine
   }
 
