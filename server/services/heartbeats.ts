@@ -1,7 +1,7 @@
 import type { HeartbeatAnswer } from '../../client-sdk/protocol/index.js'
 import type { Clock } from '../clock.js'
 import { recordActivity } from '../domain/acts.js'
-import { type Instant, SECOND_MS, toTimestamp } from '../domain/instant.js'
+import { SECOND_MS, toTimestamp } from '../domain/instant.js'
 import type { Log } from '../log.js'
 import { type Heartbeat, lockRunsOf, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
 import { isRefusedByRows } from '../store/refused-rows.js'
@@ -109,19 +109,12 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
 
   function answer(batch: Map<string, Pending>, rows: readonly RecordedHeartbeat[]): void {
     let count = 0
-    // Nearly all rows of a batch are of one instant.
-    let at: Instant | null = null
-    let timestamp = ''
     for (const row of rows) {
       const pending = batch.get(row.livestreamId)
       if (!pending) continue
       batch.delete(row.livestreamId)
       count += pending.waiters.length
-      if (row.lastActivityAt !== at) {
-        at = row.lastActivityAt
-        timestamp = toTimestamp(at)
-      }
-      acknowledge(pending, row, timestamp)
+      acknowledge(pending, row)
     }
     onRecorded(count)
     // Something of their run is due, or there is nothing to record.
@@ -163,11 +156,11 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     }
   }
 
-  function acknowledge(pending: Pending, row: RecordedHeartbeat, lastActivity: string): void {
+  function acknowledge(pending: Pending, row: RecordedHeartbeat): void {
     log.debug({ seller: pending.sellerId, livestream: row.livestreamId, run: row.runId }, 'heartbeat')
     const answer = {
       message: 'Heartbeat recorded successfully',
-      last_activity: lastActivity,
+      last_activity: toTimestamp(row.lastActivityAt),
       remaining_credits: row.balance,
       credits_consumed: row.creditsConsumed,
     }

@@ -2,6 +2,7 @@ import { IncomingMessage } from 'node:http'
 import { queryObjects } from 'node:v8'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Turns } from '../../../server/transport/socket/turns.js'
 import { makeSeller } from '../../support/sellers.js'
 import { startServer } from '../../support/server.js'
 import { connect, disconnectAll } from '../../support/sockets.js'
@@ -37,5 +38,14 @@ for (const transports of [['websocket'], ['polling', 'websocket']]) {
     assert.ok(more <= SOCKETS / 4, `${more} requests are held for ${SOCKETS} connections`)
   })
 }
+
+test('an answer is let go of once it is given', async () => {
+  class Answer {}
+  const turns = new Turns()
+  await turns.change(async () => new Answer())
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.is(queryObjects(Answer, { format: 'count' }), 0)
+  assert.ok(turns)
+})
 
 test.run()
