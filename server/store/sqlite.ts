@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { Kysely } from 'kysely'
+import { uptimeMs } from '../clock.js'
 import { SetupError } from '../domain/errors.js'
 import type { Database } from './database.js'
 import type { Schema } from './schema.js'
@@ -9,6 +10,8 @@ import { ImmediateSqliteDialect } from './sqlite-dialect.js'
 
 /** How long opening may wait for the writers of other processes: nobody is served yet. */
 const OPENING_WAIT_MS = 10_000
+/** Between two tries meanwhile. */
+const LONGEST_PAUSE_MS = 20
 /** How long a statement may wait inside SQLite, where it blocks the event loop; beyond it, waiting is asynchronous. */
 const BLOCKING_WAIT_MS = 50
 /** Pages in the write-ahead log before a checkpoint: 800 KB, since a checkpoint holds the event loop for as long as it writes. */
@@ -32,11 +35,34 @@ export function openSqlite(file: string): Database {
   }
 }
 
+/**
+ * Turns the write-ahead log on, which the file remembers. Of processes that do so at once, on a file that has none yet, SQLite tells each
+ * that it is locked, and waits for nobody, since they would wait for each other; who comes again finds it done.
+ */
+function writeAhead(sqlite: Sqlite.Database): void {
+  const giveUpAt = uptimeMs() + OPENING_WAIT_MS
+  for (;;) {
+    try {
+      sqlite.pragma('journal_mode = wal')
+      return
+    } catch (error) {
+      const isLocked = error instanceof Sqlite.SqliteError && error.code === 'SQLITE_BUSY'
+      if (!isLocked || uptimeMs() > giveUpAt) throw error
+      pause(Math.random() * LONGEST_PAUSE_MS)
+    }
+  }
+}
+
+/** Holds the event loop, as SQLite's own waiting does. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
 function openFile(file: string): Sqlite.Database {
   try {
     if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true })
     const sqlite = new Sqlite(file, { timeout: OPENING_WAIT_MS })
-    sqlite.pragma('journal_mode = wal')
+    writeAhead(sqlite)
     sqlite.pragma('synchronous = full')
     sqlite.pragma('foreign_keys = on')
     sqlite.pragma('temp_store = memory')
