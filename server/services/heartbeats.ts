@@ -144,7 +144,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   /** A batch settles nothing, so it needs no stamp of its own; but where the last is old, the gap is closed first (A5). */
   async function recordAll(heartbeats: readonly Heartbeat[]): Promise<Committed<RecordedHeartbeat[]>> {
     for (;;) {
-      const { value, onDisk } = await commitFreely(metering.db, async (tx) => {
+      const { value, onDisk } = await commitFreely(metering.db, heartbeats.length, async (tx) => {
         await lockRunsOf(tx, heartbeats)
         const wall = await instantNow(tx, clock)
         const last = (await lastStamp(tx)) ?? 0

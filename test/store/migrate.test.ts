@@ -1,14 +1,13 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MIGRATIONS } from '../../migrations/index.js'
-import { type Refusal, SetupError } from '../../server/domain/errors.js'
+import { SetupError } from '../../server/domain/errors.js'
 import { type Db, openDatabase } from '../../server/store/database.js'
 import { isPostgres } from '../../server/store/dialect.js'
 import { heldRows } from '../../server/store/locks.js'
 import { migrate, misfitOf } from '../../server/store/migrate.js'
-import { commitFreely, transact } from '../../server/store/transact.js'
+import { transact } from '../../server/store/transact.js'
 import { type FreshDatabase, freshDatabase } from '../support/fresh-database.js'
 import { runCli } from '../support/second-process.js'
 
@@ -77,77 +76,6 @@ testOnEmpty('C: a database of a newer version is refused, and left as it is', as
   }
   assert.equal(await schemaOf(db), schema)
 })
-
-testOnEmpty(
-  'A6: what is committed is on disk: write-ahead log with synchronous=FULL, and keys are held',
-  async ({ db }) => {
-    if (isPostgres(db)) {
-      const { rows } = await sql`show synchronous_commit`.execute(db)
-      assert.equal(rows, [{ synchronous_commit: 'on' }])
-      return
-    }
-    const pragma = async (name: string): Promise<unknown> => {
-      const { rows } = await sql<Record<string, unknown>>`pragma ${sql.raw(name)}`.execute(db)
-      return Object.values(rows[0] ?? {})[0]
-    }
-    assert.is(await pragma('journal_mode'), 'wal')
-    assert.is(await pragma('synchronous'), 2)
-    assert.is(await pragma('foreign_keys'), 1)
-  },
-)
-
-testOnEmpty(
-  'A6: what is committed freely has resolved when the disk has it, and only that waits so',
-  async ({ db }) => {
-    if (isPostgres(db)) return
-    await db.schema.createTable('counter').addColumn('n', 'integer').execute()
-    const synchronous = async (of: Db): Promise<unknown> => {
-      const { rows } = await sql<{ synchronous: number }>`pragma synchronous`.execute(of)
-      return rows[0]?.synchronous
-    }
-    // The disk is real; the way to it is a gate, which is shut.
-    const handle = await open(process.execPath)
-    const prototype = Object.getPrototypeOf(handle) as FileHandle
-    await handle.close()
-    const { datasync } = prototype
-    let openGate = (): void => undefined
-    const gate = new Promise<void>((resolve) => {
-      openGate = resolve
-    })
-    prototype.datasync = async function (this: FileHandle) {
-      await gate
-      await datasync.call(this)
-    }
-    try {
-      let resolved = false
-      const { onDisk } = await commitFreely(db, async (tx) => {
-        assert.is(await synchronous(tx), 1)
-        await sql`insert into counter values (1)`.execute(tx)
-      })
-      const committed = onDisk.then(() => {
-        resolved = true
-      })
-      assert.is(await transact(db, synchronous), 2)
-      const { rows } = await sql`select n from counter`.execute(db)
-      assert.equal(rows, [{ n: 1 }])
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      assert.is(resolved, false)
-      openGate()
-      await committed
-      const failing = commitFreely(db, () => Promise.reject(new Error('undone')))
-      assert.is(await failing.catch(({ message }: Error) => message), 'undone')
-      prototype.datasync = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }))
-      const unsynced = await commitFreely(db, (tx) => sql`insert into counter values (2)`.execute(tx))
-      assert.is(await unsynced.onDisk.catch(({ code }: Refusal) => code), 'temporarily_unavailable')
-      prototype.datasync = datasync
-      const synced = await commitFreely(db, (tx) => sql`insert into counter values (3)`.execute(tx))
-      await synced.onDisk
-      assert.is(await synchronous(db), 2)
-    } finally {
-      prototype.datasync = datasync
-    }
-  },
-)
 
 testOnEmpty('B3: transactions that read before they write never fail beside another process', async (database) => {
   await migrate(database.db)
