@@ -9,6 +9,7 @@ import { startLive } from './live-server.js'
 import { median, saveResult } from './result.js'
 import { type BenchSeller, type BenchServer, send, sign, startByHand, startEcho } from './servers.js'
 import type { WireKind } from './wire.js'
+import { AS_BUILT } from './worker.js'
 
 // What many idle connections cost: memory of the server for each, and how fast they are accepted; with a browser's headers,
 // ours beside stock Socket.IO and bare ws. A new server process for each turn.
@@ -99,7 +100,7 @@ function residentKib(pid: number): number {
 async function turn({ name, kind, subscribe, start }: Contestant): Promise<Turn> {
   const { server, sellers } = await start()
   const client = fork(fileURLToPath(new URL('./connect-client.ts', import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
+    execArgv: AS_BUILT,
   })
   const failed = once(client, 'exit').then(([code]) => {
     throw new Error(`the client of ${name} ended with exit code ${code}`)

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { median, RESULTS, RESULTS_VARIABLE, type SavedResult, type Target } from './result.js'
+import { AS_BUILT } from './worker.js'
 
 // Whether a change made anything much slower: short forms of the benchmarks, whose ratios are held against those that are committed.
 // Machines differ and these turns are short, so the bounds are generous: what is told is worth a look, and `npm run bench`.
@@ -23,7 +24,7 @@ const SHORT_FORMS = [
 /** Returns what went wrong, or null. */
 async function run(name: string, options: readonly string[], results: string): Promise<string | null> {
   // A process group of its own, so that the servers that it started end with it.
-  const child = spawn(process.execPath, ['--import', 'tsx', `bench/${name}.ts`, ...options], {
+  const child = spawn(process.execPath, [...AS_BUILT, `bench/${name}.ts`, ...options], {
     env: { ...process.env, [RESULTS_VARIABLE]: results },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

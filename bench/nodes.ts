@@ -16,6 +16,7 @@ import { startPostgres } from '../test/support/postgres.js'
 import { fillWithLiveRuns } from './live-runs.js'
 import { median, saveResult } from './result.js'
 import type { SweepOrder, SweepReport } from './sweeper.js'
+import { AS_BUILT } from './worker.js'
 
 // Deductions a second on PostgreSQL with one, two and four sweeping processes, in turn on one set of a million live runs that
 // are all due. More sweepers never slow the total down.
@@ -98,7 +99,7 @@ try {
 
 async function startSweeper(name: string): Promise<ChildProcess> {
   const file = fileURLToPath(new URL('./sweeper.ts', import.meta.url))
-  const child = fork(file, [postgres.url, name], { execArgv: ['--import', 'tsx'] })
+  const child = fork(file, [postgres.url, name], { execArgv: AS_BUILT })
   await once(child, 'message')
   return child
 }

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import jwt from 'jsonwebtoken'
 import type { BareRoute } from './express-server.js'
+import { AS_BUILT } from './worker.js'
 
 export interface BenchSeller {
   readonly token: string
@@ -56,7 +57,7 @@ export async function startExpress(file: string, routes: readonly BareRoute[]): 
 }
 
 async function startBare(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<BenchServer> {
-  const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
+  const child = spawn(process.execPath, [...AS_BUILT, program, ...args], {
     env: { ...process.env, NODE_ENV: 'production', BENCH_SECRET: SECRET, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

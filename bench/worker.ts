@@ -2,6 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
+/** What Node runs the TypeScript of this folder with, in processes of their own (as-built.mjs). */
+export const AS_BUILT = ['--import', new URL('./as-built.mjs', import.meta.url).href]
+
 /** A process of this folder that answers each order with one message, in their order. */
 export interface Worker {
   ask<T>(order: object | string): Promise<T>
@@ -15,7 +18,7 @@ export interface Worker {
 
 export function startWorker(file: string, execArgv: readonly string[] = []): Worker {
   const child: ChildProcess = fork(fileURLToPath(new URL(file, import.meta.url)), {
-    execArgv: ['--import', 'tsx', ...execArgv],
+    execArgv: [...AS_BUILT, ...execArgv],
   })
   const gone = once(child, 'exit')
   const failed = gone.then(([code]) => {
