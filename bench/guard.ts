@@ -17,7 +17,7 @@ const LIMIT_MS = 60_000
 const SHORT_FORMS = [
   { name: 'heartbeat', options: ['0.5', '3', 'few'] },
   { name: 'routes', options: ['0.4', '1'] },
-  { name: 'push', options: ['--sockets', '1000', '--rounds', '5'] },
+  { name: 'push', options: ['--sockets', '2000', '--rounds', '9'] },
   { name: 'charging', options: ['sqlite', '--live', '100000', '--pairs', '1'] },
 ]
 
