@@ -24,10 +24,9 @@ export interface Outcome {
  * ends say what remains after the whole transaction.
  */
 export function conclude(tally: Tally): Outcome {
-  const outs = runOuts(tally)
-  const events = [...tally.events, ...accountWarning(tally, outs)]
+  const events = [...tally.events, ...accountWarning(tally)]
   for (const entry of tally.live) {
-    events.push(...lowCreditWarning(tally, entry, outs), ...activityEvents(tally, entry))
+    events.push(...lowCreditWarning(tally, entry), ...activityEvents(tally, entry))
   }
   for (const end of tally.ended) events.push(streamEnded(tally, end))
   const rank = (event: UnnumberedEvent) => EVENT_KINDS.indexOf(event.kind)
@@ -49,7 +48,7 @@ export function conclude(tally: Tally): Outcome {
 }
 
 /** B9: the newest entry of each run that left the account low, or its final interval; one event where both happened at one instant. */
-function lowCreditWarning(tally: Tally, entry: TalliedRun, outs: ReadonlyMap<number, Instant>): UnnumberedEvent[] {
+function lowCreditWarning(tally: Tally, entry: TalliedRun): UnnumberedEvent[] {
   const { run, lowAt, finalSince } = entry
   const warning = (at: Instant, final: boolean): UnnumberedEvent => ({
     kind: 'low_credit_warning',
@@ -59,7 +58,7 @@ function lowCreditWarning(tally: Tally, entry: TalliedRun, outs: ReadonlyMap<num
       remaining_credits: tally.balance,
       threshold: run.policy.lowCreditThreshold,
       final,
-      credits_run_out_at: toTimestamp(outs.get(run.id) ?? tally.now),
+      credits_run_out_at: toTimestamp(runOuts(tally).get(run.id) ?? tally.now),
     },
   })
   const tellFinal = finalSince !== null && run.finalToldInterval !== currentInterval(run)
@@ -74,9 +73,10 @@ function lowCreditWarning(tally: Tally, entry: TalliedRun, outs: ReadonlyMap<num
   return events
 }
 
-function accountWarning(tally: Tally, outs: ReadonlyMap<number, Instant>): UnnumberedEvent[] {
+function accountWarning(tally: Tally): UnnumberedEvent[] {
   if (!tally.accountLow) return []
   const { at, threshold } = tally.accountLow
+  const outs = runOuts(tally)
   return [
     {
       kind: 'low_credit_warning',

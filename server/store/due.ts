@@ -36,7 +36,8 @@ export async function holdDueAccounts(
   limit: number,
   { others, except }: DueOptions,
 ): Promise<DueAccounts> {
-  if (others === 'leave' && isPostgres(db)) return holdFreeAccounts(db, until, after, limit, except)
+  // On SQLite whoever writes is alone.
+  if (others === 'leave' || !isPostgres(db)) return holdFreeAccounts(db, until, after, limit, except)
   const { rows } = await sql<{ seller_id: string; due_at: number; id: number }>`
     select seller_id, due_at, id from runs
     where ended_at is null and due_at <= ${until} and (due_at, id) > (${after.dueAt}, ${after.runId})
@@ -58,12 +59,13 @@ async function holdFreeAccounts(
   limit: number,
   except: ReadonlySet<string>,
 ): Promise<DueAccounts> {
+  const free = isPostgres(db) ? sql`for no key update of a skip locked` : sql``
   const { rows } = await sql<{ seller_id: string; balance: number; last_seq: number; due_at: number; id: number }>`
     select a.seller_id, a.balance, a.last_seq, r.due_at, r.id
     from runs as r join credit_accounts as a on a.seller_id = r.seller_id
     where r.ended_at is null and r.due_at <= ${until} and (r.due_at, r.id) > (${after.dueAt}, ${after.runId})
       ${butOf(db, sql`r.seller_id`, except)}
-    order by r.due_at, r.id limit ${limit} for no key update of a skip locked`.execute(db)
+    order by r.due_at, r.id limit ${limit} ${free}`.execute(db)
   const bySeller = new Map(
     rows.map((row) => [row.seller_id, { sellerId: row.seller_id, balance: row.balance, lastSeq: row.last_seq }]),
   )

@@ -35,6 +35,9 @@ export async function insertOutage(db: Db, beganAt: Instant, endedAt: Instant): 
 
 /** The outages that ended at or after an instant, in the order of their beginnings. */
 export async function outagesSince(db: Db, at: Instant): Promise<Outage[]> {
-  const rows = await db.selectFrom('outages').selectAll().where('ended_at', '>=', at).orderBy('began_at').execute()
-  return rows.map((row) => ({ beganAt: row.began_at, endedAt: row.ended_at }))
+  const { rows } = await sql<Outage>`
+    select began_at as "beganAt", ended_at as "endedAt" from outages where ended_at >= ${at} order by began_at`.execute(
+    db,
+  )
+  return rows
 }
