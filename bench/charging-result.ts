@@ -63,7 +63,8 @@ const NOTES: Record<'SQLite' | 'PostgreSQL', readonly string[]> = {
     'Kept: events in the order of their writing, with an index for their key, where a table in the order of the key had each event dirty and split a page of its own: 590 to 460 ms for 10,000 runs, ' +
       'and 400 to 275 by hand.',
     'Not kept: loading accounts and runs one by one instead of by a list (1.7 to 1.2 ms of a batch, at the price of a second way ' +
-      'to load); no order in SQL of what is put in order later (4 of 2,500 ms). Kept: due runs with their accounts, the outages without a query builder, and no forecast where nobody is warned (4 % together).',
+      'to load); no order in SQL of what is put in order later (4 of 2,500 ms).',
+    'Kept: due runs with their accounts, the outages without a query builder, and no forecast where nobody is warned (4 % together).',
   ],
   PostgreSQL: [
     'EXPLAIN ANALYZE of a batch of 250 on a busy machine: the insert of the entries takes 51 ms, of which 42 are the trigger ' +

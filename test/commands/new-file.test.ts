@@ -12,7 +12,7 @@ const FILES = 60
 const LEAD_MS = 3_000
 const EVERY_MS = 30
 
-test('processes that open a new file at the same instant all get it', async () => {
+test('C: processes that open a new file at the same instant all get it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tallylight-opening-'))
   const script = fileURLToPath(new URL('../support/opens-files.ts', import.meta.url))
   const order = [folder, FILES, Date.now() + LEAD_MS, EVERY_MS].map(String)

@@ -10,7 +10,7 @@ import { isPostgres } from '../../server/store/dialect.js'
 import { commitFreely, transact } from '../../server/store/transact.js'
 import { freshDatabase } from '../support/fresh-database.js'
 
-// The disk is real; the ways to it are watched, or shut.
+// The disk is real; the ways to it are watched, shut, or as quick as a test says.
 const handle = await open(process.execPath)
 const prototype = Object.getPrototypeOf(handle) as FileHandle
 await handle.close()

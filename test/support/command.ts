@@ -14,24 +14,24 @@ export interface CommandFolder {
   readonly file: string
   /** What the commands are started with; nothing of this process's own environment is. */
   readonly env: NodeJS.ProcessEnv
+  /** What was started there and has not ended. */
+  readonly running: Set<ChildProcess>
   /** Ends what still runs there, too. */
   remove(): void
 }
 
-/** What was started in each folder, and has not ended. */
-const running = new Map<string, Set<ChildProcess>>()
-
 export function commandFolder(env: NodeJS.ProcessEnv = {}): CommandFolder {
   const path = mkdtempSync(join(tmpdir(), 'tallylight-command-'))
-  running.set(path, new Set())
+  const running = new Set<ChildProcess>()
   const file = join(path, 'test.db')
   return {
     path,
     file,
     env: { DATABASE_URL: `sqlite:${file}`, JWT_SECRET: TEST_SECRET, PORT: '0', ...env },
+    running,
     remove() {
       // Where a test failed midway, they would hold it up for as long as they serve.
-      for (const child of running.get(path) ?? []) child.kill('SIGKILL')
+      for (const child of running) child.kill('SIGKILL')
       rmSync(path, { recursive: true, force: true })
     },
   }
@@ -52,7 +52,11 @@ export interface Running {
 }
 
 /** Starts the built command line: `npm test` builds it first. */
-export function start({ path, env }: CommandFolder, args: readonly string[], more: NodeJS.ProcessEnv = {}): Running {
+export function start(
+  { path, env, running }: CommandFolder,
+  args: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+): Running {
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: path,
     env: { PATH: process.env['PATH'], ...env, ...more },
@@ -65,9 +69,9 @@ export function start({ path, env }: CommandFolder, args: readonly string[], mor
   }
   child.stdout.setEncoding('utf8').on('data', collect('out'))
   child.stderr.setEncoding('utf8').on('data', collect('err'))
-  running.get(path)?.add(child)
+  running.add(child)
+  child.once('close', () => running.delete(child))
   const closed = once(child, 'close') as Promise<[number | null]>
-  void closed.finally(() => running.get(path)?.delete(child))
   return {
     process: child,
     finished: closed.then(([code]) => ({ code, ...output })),
