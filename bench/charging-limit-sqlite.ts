@@ -1,12 +1,12 @@
 import Sqlite from 'better-sqlite3'
-import { CHECKPOINT_PAGES } from '../server/store/sqlite.js'
+import { SELDOM_PAGES } from '../server/store/sqlite-disk.js'
 import { DUE_RUNS, type DueRun, inBatches, type KnownRows, type Limit } from './charging-limit.js'
 
 /** Charges by prepared statements, a row at a time, each commit on disk. */
 export function sqliteLimit(file: string): Limit {
   const sqlite = new Sqlite(file)
-  // As the program sets them.
-  const pragmas = ['synchronous = full', 'temp_store = memory', `wal_autocheckpoint = ${CHECKPOINT_PAGES}`]
+  // As the program sets them while nobody waits.
+  const pragmas = ['synchronous = full', 'temp_store = memory', `wal_autocheckpoint = ${SELDOM_PAGES}`]
   for (const pragma of pragmas) sqlite.pragma(pragma)
 
   return {

@@ -10,7 +10,7 @@ import {
   deductNextInterval,
   enter,
   intervalUnderWay,
-  runOuts,
+  runOutOf,
   type TalliedRun,
   type Tally,
   tallied,
@@ -43,7 +43,7 @@ export function start(tally: Tally, runId: number, livestreamId: string, policy:
       remaining_credits: tally.balance,
       credits_consumed: run.creditsConsumed,
       next_deduction_at: toTimestamp(nextIntervalAt(run)),
-      credits_run_out_at: toTimestamp(runOuts(tally).get(runId) ?? nextIntervalAt(run)),
+      credits_run_out_at: toTimestamp(runOutOf(tally, run)),
     },
   })
   watchFinalIntervals(tally, tally.now)

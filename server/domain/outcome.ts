@@ -2,7 +2,7 @@ import { EVENT_KINDS, type EventKind, type EventPayloads } from '../../client-sd
 import { type Instant, toTimestamp, wholeMinutes } from './instant.js'
 import type { NewEntry } from './ledger.js'
 import { currentInterval, type LiveRun, type Run } from './run.js'
-import { runOuts, type TalliedRun, type Tally, type UnnumberedEvent } from './tally.js'
+import { runOutOf, runOuts, type TalliedRun, type Tally, type UnnumberedEvent } from './tally.js'
 
 /** An event with its place in the seller's sequence. */
 export type NumberedEvent = { [K in EventKind]: { kind: K; at: Instant; payload: EventPayloads[K] } }[EventKind]
@@ -58,7 +58,7 @@ function lowCreditWarning(tally: Tally, entry: TalliedRun): UnnumberedEvent[] {
       remaining_credits: tally.balance,
       threshold: run.policy.lowCreditThreshold,
       final,
-      credits_run_out_at: toTimestamp(runOuts(tally).get(run.id) ?? tally.now),
+      credits_run_out_at: toTimestamp(runOutOf(tally, run)),
     },
   })
   const tellFinal = finalSince !== null && run.finalToldInterval !== currentInterval(run)
@@ -88,7 +88,7 @@ function accountWarning(tally: Tally): UnnumberedEvent[] {
         remaining_credits: tally.balance,
         threshold,
         final: false,
-        credits_run_out_at: outs.size === 0 ? null : toTimestamp(Math.min(...outs.values())),
+        credits_run_out_at: outs.length === 0 ? null : toTimestamp(Math.min(...outs)),
       },
     },
   ]

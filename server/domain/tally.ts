@@ -54,22 +54,28 @@ export function intervalUnderWay(run: LiveRun): IntervalRef {
   return { livestreamId: run.livestreamId, runId: run.id, intervalIndex: currentInterval(run) }
 }
 
-/** When each live run would end, by run id. */
-export function runOuts(tally: Tally): Map<number, Instant> {
-  const runs = tally.live.map(({ run }) => run)
-  const instants = creditsRunOutAt(tally.balance, runs)
-  return new Map(runs.map((run, index) => [run.id, instants[index] ?? nextIntervalAt(run)]))
+/** When each live run would end, in their order. */
+export function runOuts(tally: Tally): Instant[] {
+  return creditsRunOutAt(
+    tally.balance,
+    tally.live.map(({ run }) => run),
+  )
+}
+
+/** When this live run would end. */
+export function runOutOf(tally: Tally, run: LiveRun): Instant {
+  return runOuts(tally)[tally.live.findIndex((entry) => entry.run.id === run.id)] ?? nextIntervalAt(run)
 }
 
 /** Every live run of the seller, and until when the credits last (SPEC.md, S). */
 export function forecasts(tally: Tally): RunForecast[] {
   const outs = runOuts(tally)
-  return tally.live.map(({ run }) => ({
+  return tally.live.map(({ run }, index) => ({
     livestream_id: run.livestreamId,
     run_id: run.id,
     credits_consumed: run.creditsConsumed,
     next_deduction_at: toTimestamp(nextIntervalAt(run)),
-    credits_run_out_at: toTimestamp(outs.get(run.id) ?? nextIntervalAt(run)),
+    credits_run_out_at: toTimestamp(outs[index] ?? nextIntervalAt(run)),
   }))
 }
 
@@ -98,25 +104,25 @@ export function enter(tally: Tally, entry: Omit<NewEntry, 'balanceAfter'>): void
 
 function withEntry(run: LiveRun, kind: NewEntry['kind'], amount: number, index: number): LiveRun {
   const creditsConsumed = run.creditsConsumed - amount
-  if (kind === 'deduction') return { ...run, creditsConsumed, paidInterval: index }
+  if (kind === 'deduction') return { ...run, creditsConsumed, paidInterval: index, billedIntervals: index + 1 }
   return { ...run, creditsConsumed, paidInterval: run.paidInterval === index ? null : run.paidInterval }
 }
 
 /** Pays for the next interval of a run. The caller has seen that the balance allows it (B3). */
 export function deductNextInterval(tally: Tally, owner: TalliedRun): void {
-  const at = nextIntervalAt(owner.run)
-  owner.run = { ...owner.run, billedIntervals: owner.run.billedIntervals + 1 }
+  const { run } = owner
+  const at = nextIntervalAt(run)
   owner.finalSince = null
   enter(tally, {
     kind: 'deduction',
     amount: -1,
-    interval: intervalUnderWay(owner.run),
+    interval: { livestreamId: run.livestreamId, runId: run.id, intervalIndex: run.billedIntervals },
     idempotencyKey: null,
     request: null,
     reason: null,
     occurredAt: at,
   })
-  if (tally.balance <= owner.run.policy.lowCreditThreshold) owner.lowAt = at
+  if (tally.balance <= run.policy.lowCreditThreshold) owner.lowAt = at
 }
 
 /** Ends a run for good (E4). */
@@ -134,8 +140,8 @@ export function close(
 /** After all that happened at one instant: is the interval under way the last that can be paid (B9)? */
 export function watchFinalIntervals(tally: Tally, at: Instant): void {
   const outs = runOuts(tally)
-  for (const entry of tally.live) {
-    const final = outs.get(entry.run.id) === nextIntervalAt(entry.run)
+  for (const [index, entry] of tally.live.entries()) {
+    const final = outs[index] === nextIntervalAt(entry.run)
     entry.finalSince = final ? (entry.finalSince ?? at) : null
   }
 }

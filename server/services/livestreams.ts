@@ -8,7 +8,7 @@ import { toTimestamp, wholeMinutes } from '../domain/instant.js'
 import { LONGEST_GAP_MS } from '../domain/outage.js'
 import { type Policy, scaledPolicy } from '../domain/policy.js'
 import { type EndedRun, type LiveRun, nextIntervalAt, type Run } from '../domain/run.js'
-import { runOuts, type Tally } from '../domain/tally.js'
+import { runOutOf, type Tally } from '../domain/tally.js'
 import type { Db } from '../store/database.js'
 import { findLivestream, insertLivestream, type Livestream } from '../store/livestreams.js'
 import { lastRun, nextRunId, totalConsumed } from '../store/runs.js'
@@ -131,7 +131,7 @@ export function createLivestreams({
         run_id: run.id,
         started_at: toTimestamp(run.startedAt),
         next_deduction_at: toTimestamp(nextIntervalAt(run)),
-        credits_run_out_at: toTimestamp(runOuts(tally).get(run.id) ?? nextIntervalAt(run)),
+        credits_run_out_at: toTimestamp(runOutOf(tally, run)),
       }
     })
   }

@@ -1,24 +1,14 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, uptimeMs } from '../clock.js'
 import type { Instant } from '../domain/instant.js'
 import type { Outcome } from '../domain/outcome.js'
 import type { Log } from '../log.js'
-import { holdsEventLoop } from '../store/dialect.js'
 import { type DueOptions, earliestDue, PASS_BEGIN } from '../store/due.js'
 import { lastStamp } from '../store/stamps.js'
 import { type Loop, startLoop } from './loop.js'
 import type { Metering, Unsettled } from './metering.js'
 import { createSetAside } from './set-aside.js'
+import { startSlices } from './slices.js'
 
-/** The most due runs that one transaction of a pass settles. */
-const LARGEST_BATCH = 250
-/** Where a transaction holds the event loop: how many the first settles, and the fewest, since each commit waits for the disk. */
-const FIRST_BATCH = 32
-const SMALLEST_BATCH = 16
-/** How long one should hold it: while requests come now and then, and while none do. */
-const SHORT_BATCH_MS = 3
-const LONG_BATCH_MS = 25
-const NOW_AND_THEN_MS = 1_000
 /** The shortest sleep between two passes. */
 const SHORTEST_SLEEP_MS = 20
 
@@ -58,32 +48,23 @@ export async function sweepOnce(
   const unsettled: Unsettled[] = []
   const due = await earliestDue(metering.db, except)
   if (due !== null && due <= Math.max(clock.now(), (await lastStamp(metering.db)) ?? 0)) {
-    const isSliced = holdsEventLoop(metering.db)
-    let waitedAt = Number.NEGATIVE_INFINITY
-    let limit = isSliced ? FIRST_BATCH : LARGEST_BATCH
-    for (let position = PASS_BEGIN; !signal?.aborted; ) {
-      const beganAt = uptimeMs()
-      const pass = await metering.settleDue(position, limit, { others, except })
-      const tookMs = uptimeMs() - beganAt
-      if (onOutcome) for (const outcome of pass.outcomes) onOutcome(outcome)
-      unsettled.push(...pass.unsettled)
-      if (!pass.more) break
-      position = pass.position
-      await setImmediate()
-      if (!isSliced) continue
-      const wait = othersWait()
-      if (wait) waitedAt = uptimeMs()
-      limit = nextLimit(limit, tookMs, uptimeMs() - waitedAt < NOW_AND_THEN_MS ? SHORT_BATCH_MS : LONG_BATCH_MS)
-      if (wait) await sleep(Math.min(tookMs, LONG_BATCH_MS))
+    const slices = startSlices(metering.db, othersWait)
+    try {
+      for (let position = PASS_BEGIN; !signal?.aborted; ) {
+        const beganAt = uptimeMs()
+        const pass = await metering.settleDue(position, slices.limit, { others, except })
+        const tookMs = uptimeMs() - beganAt
+        if (onOutcome) for (const outcome of pass.outcomes) onOutcome(outcome)
+        unsettled.push(...pass.unsettled)
+        if (!pass.more) break
+        position = pass.position
+        await slices.afterOne(tookMs)
+      }
+    } finally {
+      slices.end()
     }
   }
   onUnsettled(unsettled)
-}
-
-/** Where so many took so long: how many take as long as a batch should, but twice as many at most. */
-function nextLimit(runs: number, tookMs: number, shouldMs: number): number {
-  const wanted = Math.min(runs * 2, Math.floor((runs * shouldMs) / tookMs))
-  return Math.max(SMALLEST_BATCH, Math.min(LARGEST_BATCH, wanted))
 }
 
 function throwUnsettled(unsettled: readonly Unsettled[]): void {

@@ -3,7 +3,7 @@ import { toTimestamp } from '../domain/instant.js'
 import type { Entry } from '../domain/ledger.js'
 import type { Policy } from '../domain/policy.js'
 import { nextIntervalAt, type Run } from '../domain/run.js'
-import { runOuts, type Tally } from '../domain/tally.js'
+import { runOutOf, type Tally } from '../domain/tally.js'
 import type { Livestream } from '../store/livestreams.js'
 
 // How things look on the wire (SPEC.md, N and S).
@@ -36,7 +36,7 @@ function runView(run: Run, tally: Tally): RunView {
     credits_consumed: run.creditsConsumed,
     last_activity: toTimestamp(run.lastActivityAt),
     next_deduction_at: live ? toTimestamp(nextIntervalAt(run)) : null,
-    credits_run_out_at: live ? toTimestamp(runOuts(tally).get(run.id) ?? nextIntervalAt(run)) : null,
+    credits_run_out_at: live ? toTimestamp(runOutOf(tally, run)) : null,
   }
 }
 

@@ -13,6 +13,15 @@ export function holdsEventLoop(db: Pick<Db, 'getExecutor'>): boolean {
   return !isPostgres(db)
 }
 
+/**
+ * Whether commits may hold the event loop longer, and less often: on SQLite, where checkpoints of the write-ahead log do. A page that
+ * several commits changed is then copied into the file once.
+ */
+export function checkpointSeldom(db: Pick<Db, 'getExecutor'>, seldom: boolean): void {
+  const { adapter } = db.getExecutor()
+  if (adapter instanceof TransactionalSqliteAdapter) adapter.disk.checkpointSeldom(seldom)
+}
+
 /** The later of two instants, of a row say. */
 export function later(db: Db, one: RawBuilder<unknown>, other: RawBuilder<unknown>): RawBuilder<number> {
   return isPostgres(db) ? sql`greatest(${one}, ${other})` : sql`max(${one}, ${other})`

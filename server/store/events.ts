@@ -13,11 +13,13 @@ export interface StoredEvent {
 
 const COLUMNS: Columns = { seller_id: 'text', seq: 'bigint', kind: 'text', occurred_at: 'bigint', payload: 'text' }
 
+export interface SellerEvent {
+  readonly sellerId: string
+  readonly event: NumberedEvent
+}
+
 /** Appends events; each moves the sequence of its seller (V2). */
-export async function insertEvents(
-  db: Db,
-  events: readonly { sellerId: string; event: NumberedEvent }[],
-): Promise<void> {
+export async function insertEvents(db: Db, events: readonly SellerEvent[]): Promise<void> {
   if (events.length === 0) return
   const rows = events.map(({ sellerId, event }) => [
     sellerId,

@@ -1,8 +1,9 @@
 import type { Instant } from '../domain/instant.js'
 import type { Outcome } from '../domain/outcome.js'
+import type { Run } from '../domain/run.js'
 import type { Db } from './database.js'
-import { insertEvents } from './events.js'
-import { insertEntries } from './ledger.js'
+import { insertEvents, type SellerEvent } from './events.js'
+import { insertEntries, type SellerEntry } from './ledger.js'
 import { saveRuns } from './runs.js'
 
 /**
@@ -10,22 +11,20 @@ import { saveRuns } from './runs.js'
  * ledger entries that move their balances, and the events that tell of it, in one transaction (V1).
  */
 export async function applyOutcomes(db: Db, outcomes: readonly Outcome[], now: Instant): Promise<void> {
-  await saveRuns(
-    db,
-    outcomes.flatMap(({ runs }) => runs),
-    new Set(outcomes.flatMap(startedRuns)),
-  )
-  await insertEntries(
-    db,
-    outcomes.flatMap(({ sellerId, entries }) => entries.map((entry) => ({ sellerId, entry }))),
-    now,
-  )
-  await insertEvents(
-    db,
-    outcomes.flatMap(({ sellerId, events }) => events.map((event) => ({ sellerId, event }))),
-  )
-}
-
-function startedRuns({ events }: Outcome): (number | null)[] {
-  return events.filter(({ kind }) => kind === 'stream_started').map(({ payload }) => payload.run_id)
+  const runs: Run[] = []
+  const started = new Set<number | null>()
+  const entries: SellerEntry[] = []
+  const events: SellerEvent[] = []
+  for (const outcome of outcomes) {
+    const { sellerId } = outcome
+    runs.push(...outcome.runs)
+    for (const entry of outcome.entries) entries.push({ sellerId, entry })
+    for (const event of outcome.events) {
+      events.push({ sellerId, event })
+      if (event.kind === 'stream_started') started.add(event.payload.run_id)
+    }
+  }
+  await saveRuns(db, runs, started)
+  await insertEntries(db, entries, now)
+  await insertEvents(db, events)
 }

@@ -11,6 +11,13 @@ const QUICK_MS = 1
 /** How much of what it usually takes is what it took last. */
 const LAST_COUNTS = 1 / 8
 
+/**
+ * Pages of the write-ahead log, of 4 KB each, before the next commit copies them into the file, which holds the event loop: for some
+ * 10 ms, and where that is allowed for some 50, at less than half the price for each commit.
+ */
+const OFTEN_PAGES = 200
+export const SELDOM_PAGES = 4_000
+
 /** Lets a commit wait for the disk beside the event loop, where SQLite itself would hold it. */
 export interface SqliteDisk {
   /**
@@ -25,6 +32,8 @@ export interface SqliteDisk {
    * @throws Refusal `temporarily_unavailable` where the disk does not take it
    */
   sync(waiting: number): Promise<void>
+  /** Whether checkpoints of the write-ahead log may come seldom and hold the event loop longer; at first they may not. */
+  checkpointSeldom(seldom: boolean): void
   close(): void
 }
 
@@ -38,6 +47,13 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
   /** What the connection was set to when it was first asked: 0 for off, where nothing waits for the disk at all. */
   let synchronous: unknown = null
   let usualMs = QUICK_MS
+  let checkpointPages = 0
+  function checkpointAfter(pages: number): void {
+    if (pages === checkpointPages) return
+    sqlite.pragma(`wal_autocheckpoint = ${pages}`)
+    checkpointPages = pages
+  }
+  checkpointAfter(OFTEN_PAGES)
 
   /** The next one who waits opens it anew: what failed once may go well then. */
   function forget(): void {
@@ -71,6 +87,7 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
         throw Object.assign(refusal, { cause })
       }
     },
+    checkpointSeldom: (seldom) => checkpointAfter(seldom ? SELDOM_PAGES : OFTEN_PAGES),
     close: forget,
   }
 }

@@ -14,8 +14,6 @@ const OPENING_WAIT_MS = 10_000
 const LONGEST_PAUSE_MS = 20
 /** How long a statement may wait inside SQLite, where it blocks the event loop; beyond it, waiting is asynchronous. */
 const BLOCKING_WAIT_MS = 50
-/** Pages in the write-ahead log before a checkpoint: 800 KB, since a checkpoint holds the event loop for as long as it writes. */
-export const CHECKPOINT_PAGES = 200
 
 /**
  * Opens the SQLite database in `file` and makes it, and its folder, where they are missing.
@@ -66,7 +64,6 @@ function openFile(file: string): Sqlite.Database {
     sqlite.pragma('synchronous = full')
     sqlite.pragma('foreign_keys = on')
     sqlite.pragma('temp_store = memory')
-    sqlite.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     // Fails here, at the start, where the file is read-only, rather than at the first deduction.
     sqlite.exec('begin immediate; rollback')
     sqlite.pragma(`busy_timeout = ${BLOCKING_WAIT_MS}`)
