@@ -18,11 +18,11 @@ export function toTimestamp(at: Instant): string {
   const millisecond = MILLISECONDS[shown - Math.floor(shown / SECOND_MS) * SECOND_MS]
   // Of what is no whole number, and so of no known part, a date tells itself.
   if (second === undefined || millisecond === undefined) return new Date(shown).toISOString()
-  return `${startOf(minute)}${second}.${millisecond}Z`
+  return `${startOf(minute)}${second}${millisecond}`
 }
 
 const SECONDS = Array.from({ length: 60 }, (_, second) => String(second).padStart(2, '0'))
-const MILLISECONDS = Array.from({ length: SECOND_MS }, (_, millisecond) => String(millisecond).padStart(3, '0'))
+const MILLISECONDS = Array.from({ length: SECOND_MS }, (_, millisecond) => `.${String(millisecond).padStart(3, '0')}Z`)
 
 /** The minutes that were told last, each in the slot of its last bits. */
 const MINUTES = 64

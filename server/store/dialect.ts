@@ -58,8 +58,8 @@ export function rowsOf(
   return sql`unnest(${sql.join(arrays)}) with ordinality`.as<'item'>(sql`item(${refs})`)
 }
 
-// Rows by the hundred are written by one statement on PostgreSQL. On SQLite, where nothing is sent anywhere, row by row by a
-// statement that is prepared once: there, rows that are handed over as one JSON text cost twice as much.
+// Rows by the hundred are written by one statement on PostgreSQL. On SQLite, where nothing is sent anywhere, by statements that are
+// prepared once, for a few rows or one: there, rows that are handed over as one JSON text cost twice as much.
 
 /** Inserts rows of these columns in their order, within a transaction. */
 export async function insertRows(db: Db, table: string, columns: Columns, rows: readonly Cell[][]): Promise<void> {
@@ -68,7 +68,7 @@ export async function insertRows(db: Db, table: string, columns: Columns, rows: 
   const into = sql`insert into ${sql.table(table)} (${names})`
   const { adapter } = db.getExecutor()
   if (adapter instanceof TransactionalSqliteAdapter) {
-    adapter.forEach(`${into.compile(db).sql} values (${Object.keys(columns).fill('?')})`, rows)
+    adapter.insert(into.compile(db).sql, rows)
     return
   }
   await sql`${into} select ${names} from ${rowsOf(db, columns, rows)} order by position`.execute(db)

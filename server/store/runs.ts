@@ -77,9 +77,9 @@ export async function saveRuns(db: Db, runs: readonly Run[], started: ReadonlySe
   const over: Cell[][] = []
   const begun: Cell[][] = []
   for (const run of inOrder) {
-    if (started.has(run.id)) begun.push([...fixed(run), ...ending(run), ...moving(run), run.id])
-    else if (run.state === 'ended') over.push([...ending(run), ...moving(run), run.id])
-    else going.push([...moving(run), run.id])
+    if (started.has(run.id)) begun.push([...fixed(run), ...ending(run), ...moving(run)])
+    else if (run.state === 'ended') over.push([...ending(run), ...moving(run)])
+    else going.push(moving(run))
   }
   await updateRows(db, 'runs', MOVING, going)
   await updateRows(db, 'runs', { ...ENDING, ...MOVING }, over)
@@ -116,9 +116,9 @@ const MOVING: Columns = {
 }
 
 function moving(run: Run): Cell[] {
-  const { billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval } = run
+  const { id, billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval } = run
   const due = run.state === 'ended' ? null : dueAt(run)
-  return [billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval, due]
+  return [billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval, due, id]
 }
 
 const ENDING: Columns = { ended_at: 'bigint', end_reason: 'text' }

@@ -16,6 +16,11 @@ import { TellingConnection, tellingAtOnce } from './telling.js'
 /** How long a transaction waits for the writers of other processes before it gives up. */
 const LONGEST_WAIT_MS = 10_000
 const STATEMENTS_KEPT = 300
+/**
+ * How many rows one statement inserts. Before a statement with triggers changes a page, SQLite keeps how the page was, to undo that
+ * statement alone; of many rows in one, each page is kept once.
+ */
+const ROWS_AT_ONCE = [64, 8, 1]
 
 /**
  * Kysely's SQLite dialect, but for three things: writing transactions begin immediate (deferred ones fail with SQLITE_BUSY
@@ -55,11 +60,25 @@ export class TransactionalSqliteAdapter extends SqliteAdapter {
   }
 
   /** Runs a statement for each of these rows of parameters, in the transaction that is under way on the one connection. */
-  forEach(statement: string, rows: Iterable<readonly unknown[]>): void {
+  forEach(statement: string, rows: readonly (readonly unknown[])[]): void {
     tellingAtOnce(() => {
       const prepared = this.#prepare<unknown[]>(statement)
-      for (const row of rows) prepared.run(...row)
+      for (const row of rows) prepared.run(row)
     })
+  }
+
+  /**
+   * Inserts these rows, all of one width, by as few statements as there are sizes prepared for.
+   * @param into `insert into` with the table and the names of the columns
+   */
+  insert(into: string, rows: readonly (readonly unknown[])[]): void {
+    const row = `(${rows[0]?.map(() => '?')})`
+    let from = 0
+    for (const size of ROWS_AT_ONCE) {
+      const some: unknown[][] = []
+      for (; from + size <= rows.length; from += size) some.push(rows.slice(from, from + size).flat())
+      if (some.length > 0) this.forEach(`${into} values ${Array(size).fill(row)}`, some)
+    }
   }
 
   override get supportsTransactionalDdl(): boolean {

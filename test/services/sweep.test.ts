@@ -92,40 +92,43 @@ testSweep('a pass that is told to stop ends with its batch, and the next one doe
   assert.equal(await billed(swept), { '2': 600 })
 })
 
-testSweep('on SQLite, checkpoints are seldom while a pass has the event loop to itself, and only then', async (swept) => {
-  if (testsPostgres) return
-  const { database, clock, metering, elapse } = swept
-  const checkpoints = async (): Promise<unknown> => {
-    const { rows } = await sql<Record<string, unknown>>`pragma wal_autocheckpoint`.execute(database.db)
-    return Object.values(rows[0] ?? {})[0]
-  }
-  /** How many pages come between two checkpoints, after each batch of a pass. */
-  const within = async (doOthersWait: () => boolean): Promise<unknown[]> => {
-    await elapse(30 * MINUTE_MS)
-    const seen: Promise<unknown>[] = []
-    const othersWait = (): boolean => {
-      seen.push(checkpoints())
-      return doOthersWait()
+testSweep(
+  'on SQLite, checkpoints are seldom while a pass has the event loop to itself, and only then',
+  async (swept) => {
+    if (testsPostgres) return
+    const { database, clock, metering, elapse } = swept
+    const checkpoints = async (): Promise<unknown> => {
+      const { rows } = await sql<Record<string, unknown>>`pragma wal_autocheckpoint`.execute(database.db)
+      return Object.values(rows[0] ?? {})[0]
     }
-    await sweepOnce(metering, clock, { othersWait })
-    return Promise.all(seen)
-  }
-  await live(swept, 600, 10, { ...policy, warningMs: 400 * MINUTE_MS, autoEndMs: 500 * MINUTE_MS })
-  const quiet = await within(() => false)
-  assert.ok(quiet.length > 1)
-  assert.equal(new Set(quiet), new Set([4_000]))
-  assert.is(await checkpoints(), 200)
-  const [first, ...others] = await within(() => true)
-  assert.is(first, 200)
-  assert.equal(new Set(others), new Set([200]))
-  // As soon as one comes.
-  let batches = 0
-  const busy = await within(() => {
-    batches += 1
-    return batches > 1
-  })
-  assert.equal(busy.slice(0, 3), [4_000, 200, 200])
-})
+    /** How many pages come between two checkpoints, after each batch of a pass. */
+    const within = async (doOthersWait: () => boolean): Promise<unknown[]> => {
+      await elapse(30 * MINUTE_MS)
+      const seen: Promise<unknown>[] = []
+      const othersWait = (): boolean => {
+        seen.push(checkpoints())
+        return doOthersWait()
+      }
+      await sweepOnce(metering, clock, { othersWait })
+      return Promise.all(seen)
+    }
+    await live(swept, 600, 10, { ...policy, warningMs: 400 * MINUTE_MS, autoEndMs: 500 * MINUTE_MS })
+    const quiet = await within(() => false)
+    assert.ok(quiet.length > 1)
+    assert.equal(new Set(quiet), new Set([4_000]))
+    assert.is(await checkpoints(), 200)
+    const [first, ...others] = await within(() => true)
+    assert.is(first, 200)
+    assert.equal(new Set(others), new Set([200]))
+    // As soon as one comes.
+    let batches = 0
+    const busy = await within(() => {
+      batches += 1
+      return batches > 1
+    })
+    assert.equal(busy.slice(0, 3), [4_000, 200, 200])
+  },
+)
 
 testSweep('B4: sellers that fall due while a pass is under way wait for the next one', async (swept) => {
   const { clock, metering, elapse } = swept

@@ -1,0 +1,43 @@
+import { sql } from 'kysely'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Cell, insertRows, isPostgres } from '../../server/store/dialect.js'
+import { freshDatabase } from '../support/fresh-database.js'
+
+test('rows are inserted in their order, each once, whatever their number', async () => {
+  const { db, close } = await freshDatabase({ migrated: false })
+  try {
+    await db.schema
+      .createTable('items')
+      .addColumn('place', isPostgres(db) ? 'serial' : 'integer', (column) => column.primaryKey())
+      .addColumn('name', 'text')
+      .addColumn('n', 'bigint', (column) => column.check(sql`n < 1000`))
+      .execute()
+    const insert = (rows: Cell[][]) =>
+      db.transaction().execute((tx) => insertRows(tx, 'items', { name: 'text', n: 'bigint' }, rows))
+    const all: Cell[][] = []
+    for (const count of [0, 1, 7, 8, 9, 63, 64, 65, 71, 72, 73, 137]) {
+      const rows = Array.from({ length: count }, (_, i): Cell[] => [`${count}, 'row ${i}'`, i % 3 ? i : null])
+      await insert(rows)
+      all.push(...rows)
+    }
+    const read = async () =>
+      (await sql<{ name: string; n: number | null }>`select name, n from items order by place`.execute(db)).rows
+    const asRead = all.map(([name, n]) => ({ name, n }))
+    assert.equal(await read(), asRead)
+    // Of rows that come together, one that is refused keeps all of them out.
+    for (const bad of [0, 70, 99]) {
+      const rows = Array.from({ length: 100 }, (_, i): Cell[] => ['refused', i === bad ? 1_000 : i])
+      const refused = await insert(rows).then(
+        () => false,
+        () => true,
+      )
+      assert.ok(refused)
+    }
+    assert.equal(await read(), asRead)
+  } finally {
+    await close()
+  }
+})
+
+test.run()
