@@ -69,7 +69,7 @@ const NOTES: Record<'SQLite' | 'PostgreSQL', readonly string[]> = {
       'a deduction. By hand has the same, and gains as much.',
     'Kept: up to 64 rows by one insert, before which SQLite keeps each page once instead of once for each row (8 %); by hand writes row by row.',
     'Tried without a gain: checkpoints in a thread of their own (their syncs and those of the commits hold up each other), pages of 1, 2 and 8 KB, ' +
-      'updates of several runs by one statement, leaving the sync of a commit to a thread.',
+      'updates of several runs by one statement, no sync at a commit but before each checkpoint (which bounds what a thread for it could gain).',
   ],
   PostgreSQL: [
     'EXPLAIN ANALYZE of a batch of 250 on a busy machine: the insert of the entries takes 51 ms, of which 42 are the trigger ' +
