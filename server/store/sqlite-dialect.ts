@@ -5,8 +5,10 @@ import {
   type DatabaseConnection,
   type Driver,
   SqliteAdapter,
+  type SqliteDatabase,
   SqliteDialect,
   SqliteDriver,
+  type SqliteStatement,
   type TransactionSettings,
 } from 'kysely'
 import { Refusal } from '../domain/errors.js'
@@ -28,7 +30,7 @@ const ROWS_AT_ONCE = [64, 8, 1]
  * statement that was prepared once is kept.
  */
 export class ImmediateSqliteDialect extends SqliteDialect {
-  readonly #database: { prepare: Sqlite.Database['prepare']; close: () => void }
+  readonly #database: SqliteDatabase
   readonly #disk: SqliteDisk
 
   constructor(sqlite: Sqlite.Database) {
@@ -51,9 +53,9 @@ export class ImmediateSqliteDialect extends SqliteDialect {
 /** SQLite does run schema changes in transactions, so that a migration is whole or not there, and two never meet. */
 export class TransactionalSqliteAdapter extends SqliteAdapter {
   readonly disk: SqliteDisk
-  readonly #prepare: Sqlite.Database['prepare']
+  readonly #prepare: SqliteDatabase['prepare']
 
-  constructor(disk: SqliteDisk, prepare: Sqlite.Database['prepare']) {
+  constructor(disk: SqliteDisk, prepare: SqliteDatabase['prepare']) {
     super()
     this.disk = disk
     this.#prepare = prepare
@@ -62,7 +64,7 @@ export class TransactionalSqliteAdapter extends SqliteAdapter {
   /** Runs a statement for each of these rows of parameters, in the transaction that is under way on the one connection. */
   forEach(statement: string, rows: readonly (readonly unknown[])[]): void {
     tellingAtOnce(() => {
-      const prepared = this.#prepare<unknown[]>(statement)
+      const prepared = this.#prepare(statement)
       for (const row of rows) prepared.run(row)
     })
   }
@@ -76,7 +78,7 @@ export class TransactionalSqliteAdapter extends SqliteAdapter {
     let from = 0
     for (const size of ROWS_AT_ONCE) {
       const some: unknown[][] = []
-      for (; from + size <= rows.length; from += size) some.push(rows.slice(from, from + size).flat())
+      for (; from + size <= rows.length; from += size) some.push(cellsOf(rows, from, from + size))
       if (some.length > 0) this.forEach(`${into} values ${Array(size).fill(row)}`, some)
     }
   }
@@ -84,6 +86,13 @@ export class TransactionalSqliteAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true
   }
+}
+
+/** `rows.slice(from, to).flat()`, which takes ten times as long. */
+function cellsOf(rows: readonly (readonly unknown[])[], from: number, to: number): unknown[] {
+  const cells: unknown[] = []
+  for (let at = from; at < to; at += 1) for (const cell of rows[at] ?? []) cells.push(cell)
+  return cells
 }
 
 class ImmediateSqliteDriver extends SqliteDriver {
@@ -131,24 +140,53 @@ function isBusy(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY')
 }
 
-function keepingStatements(
-  sqlite: Sqlite.Database,
-  disk: SqliteDisk,
-): { prepare: Sqlite.Database['prepare']; close: () => void } {
-  const kept = new Map<string, Sqlite.Statement>()
-  const prepare = (source: string): Sqlite.Statement => {
+function keepingStatements(sqlite: Sqlite.Database, disk: SqliteDisk): SqliteDatabase {
+  const kept = new Map<string, SqliteStatement>()
+  const prepare = (source: string): SqliteStatement => {
     const known = kept.get(source)
     if (known) return known
-    const statement = sqlite.prepare(source)
+    const statement = namingRows(sqlite.prepare<unknown[]>(source))
     if (kept.size >= STATEMENTS_KEPT) kept.clear()
     kept.set(source, statement)
     return statement
   }
   return {
-    prepare: prepare as Sqlite.Database['prepare'],
+    prepare,
     close() {
       disk.close()
       sqlite.close()
+    },
+  }
+}
+
+type Row = Record<string, unknown>
+
+/**
+ * The driver sets each column of each row by its name, and looks that up each time: two fifths of reading runs. A row of bare cells is
+ * half as much, and their names are known here.
+ */
+function namingRows(statement: Sqlite.Statement<unknown[]>): SqliteStatement {
+  if (!statement.reader) return statement
+  const namesNow = (): string[] => statement.columns().map(({ name }) => name)
+  let names = namesNow()
+  const named = (cells: readonly unknown[]): Row => {
+    // Another process has changed the schema since.
+    if (cells.length !== names.length) names = namesNow()
+    const row: Row = {}
+    let at = 0
+    for (const name of names) {
+      row[name] = cells[at]
+      at += 1
+    }
+    return row
+  }
+  const raw = statement.raw() as Sqlite.Statement<unknown[], unknown[]>
+  return {
+    reader: true,
+    all: (parameters) => raw.all(parameters).map(named),
+    run: (parameters) => raw.run(parameters),
+    *iterate(parameters) {
+      for (const cells of raw.iterate(parameters)) yield named(cells)
     },
   }
 }

@@ -40,4 +40,26 @@ test('rows are inserted in their order, each once, whatever their number', async
   }
 })
 
+test('a statement that was read with before names the columns that there are now', async () => {
+  const { db, close } = await freshDatabase({ migrated: false })
+  try {
+    await sql`create table items (a text, b text, c bigint)`.execute(db)
+    await sql`insert into items values ('one', 'two', 3), ('four', 'five', 6)`.execute(db)
+    const read = async () => (await sql`select * from items order by c`.execute(db)).rows
+    assert.equal(await read(), [
+      { a: 'one', b: 'two', c: 3 },
+      { a: 'four', b: 'five', c: 6 },
+    ])
+    await sql`alter table items drop column b`.execute(db)
+    await sql`alter table items add column d text default 'new'`.execute(db)
+    await sql`alter table items add column e text`.execute(db)
+    assert.equal(await read(), [
+      { a: 'one', c: 3, d: 'new', e: null },
+      { a: 'four', c: 6, d: 'new', e: null },
+    ])
+  } finally {
+    await close()
+  }
+})
+
 test.run()
