@@ -18,9 +18,7 @@ export function isWaived(at: Instant, autoEndMs: number, outages: readonly Outag
 export interface Silence {
   /** Where the silence counts from, after all outages. */
   readonly silentSince: Instant
-  /** When the run ends for want of activity; Infinity while an open outage holds that up. */
-  readonly deadline: Instant
-  /** The end of the first outage that restarted the silence, if one did. */
+  /** The end of the first outage that restarted it, if one did. */
   readonly restartedAt: Instant | null
 }
 
@@ -35,10 +33,21 @@ export function silenceOf(run: LiveRun, outages: readonly Outage[]): Silence {
   let restartedAt: Instant | null = null
   for (const { beganAt, endedAt } of outages) {
     if (endedAt !== null && endedAt <= silentSince) continue
-    if (beganAt >= silentSince + autoEndMs) break
-    if (endedAt === null) return { silentSince, deadline: Number.POSITIVE_INFINITY, restartedAt }
+    if (endedAt === null || beganAt >= silentSince + autoEndMs) break
     silentSince = endedAt
     restartedAt ??= endedAt
   }
-  return { silentSince, deadline: silentSince + autoEndMs, restartedAt }
+  return { silentSince, restartedAt }
+}
+
+/**
+ * When a run ends for want of activity; Infinity while an open outage holds that up (A5).
+ *
+ * @param run its silence is as `silenceOf` told
+ * @param outages the open one last
+ */
+export function deadlineOf(run: LiveRun, outages: readonly Outage[]): Instant {
+  const deadline = run.silentSince + run.policy.autoEndMs
+  const last = outages.at(-1)
+  return last?.endedAt === null && last.beganAt < deadline ? Number.POSITIVE_INFINITY : deadline
 }

@@ -24,31 +24,35 @@ export interface Outcome {
  * ends say what remains after the whole transaction.
  */
 export function conclude(tally: Tally): Outcome {
-  const events = [...tally.events, ...accountWarning(tally)]
+  const { events } = tally
+  warnOfLowAccount(tally)
   for (const entry of tally.live) {
-    events.push(...lowCreditWarning(tally, entry), ...activityEvents(tally, entry))
+    warnOfLowCredit(tally, entry)
+    tellOfActivity(tally, entry)
   }
   for (const end of tally.ended) events.push(streamEnded(tally, end))
   const rank = (event: UnnumberedEvent) => EVENT_KINDS.indexOf(event.kind)
   // Entries are told in the order of the ledger; sorting is stable, so equal instants keep the order of the runs.
-  events.sort((a, b) => rank(a) - rank(b) || a.at - b.at)
+  if (events.length > 1) events.sort((a, b) => rank(a) - rank(b) || a.at - b.at)
   let seq = tally.account.lastSeq
-  const numbered = events.map((event) => {
+  const numbered = events.map(({ kind, at, payload }) => {
     seq += 1
-    return { ...event, payload: { seq, ...event.payload } } as NumberedEvent
+    return { kind, at, payload: { seq, ...payload } } as NumberedEvent
   })
+  const runs: Run[] = tally.live.map(({ run }) => run)
+  for (const { run } of tally.ended) runs.push(run)
   return {
     sellerId: tally.account.sellerId,
     balance: tally.balance,
     lastSeq: seq,
     entries: tally.entries,
-    runs: [...tally.live.map(({ run }) => run), ...tally.ended.map(({ run }) => run)],
+    runs,
     events: numbered,
   }
 }
 
 /** B9: the newest entry of each run that left the account low, or its final interval; one event where both happened at one instant. */
-function lowCreditWarning(tally: Tally, entry: TalliedRun): UnnumberedEvent[] {
+function warnOfLowCredit(tally: Tally, entry: TalliedRun): void {
   const { run, lowAt, finalSince } = entry
   const warning = (at: Instant, final: boolean): UnnumberedEvent => ({
     kind: 'low_credit_warning',
@@ -62,63 +66,55 @@ function lowCreditWarning(tally: Tally, entry: TalliedRun): UnnumberedEvent[] {
     },
   })
   const tellFinal = finalSince !== null && run.finalToldInterval !== currentInterval(run)
-  const events: UnnumberedEvent[] = []
   // V4: not where a grant in the same transaction has made it good.
   const stillLow = tally.balance <= run.policy.lowCreditThreshold
-  if (lowAt !== null && stillLow && !(tellFinal && finalSince === lowAt)) events.push(warning(lowAt, false))
+  if (lowAt !== null && stillLow && !(tellFinal && finalSince === lowAt)) tally.events.push(warning(lowAt, false))
   if (tellFinal) {
-    events.push(warning(finalSince, true))
+    tally.events.push(warning(finalSince, true))
     entry.run = { ...run, finalToldInterval: currentInterval(run) }
   }
-  return events
 }
 
-function accountWarning(tally: Tally): UnnumberedEvent[] {
-  if (!tally.accountLow) return []
+function warnOfLowAccount(tally: Tally): void {
+  if (!tally.accountLow) return
   const { at, threshold } = tally.accountLow
   const outs = runOuts(tally)
-  return [
-    {
-      kind: 'low_credit_warning',
-      at,
-      payload: {
-        occurred_at: toTimestamp(at),
-        livestream_id: null,
-        run_id: null,
-        remaining_credits: tally.balance,
-        threshold,
-        final: false,
-        credits_run_out_at: outs.length === 0 ? null : toTimestamp(Math.min(...outs)),
-      },
+  tally.events.push({
+    kind: 'low_credit_warning',
+    at,
+    payload: {
+      occurred_at: toTimestamp(at),
+      livestream_id: null,
+      run_id: null,
+      remaining_credits: tally.balance,
+      threshold,
+      final: false,
+      credits_run_out_at: outs.length === 0 ? null : toTimestamp(Math.min(...outs)),
     },
-  ]
+  })
 }
 
 /** A3: a warning that is still true, or else that the one told earlier is over. */
-function activityEvents(tally: Tally, { run, warnedBefore, clearedAt }: TalliedRun): UnnumberedEvent[] {
+function tellOfActivity(tally: Tally, { run, warnedBefore, clearedAt }: TalliedRun): void {
   if (run.warnedAt !== null && run.warnedAt !== warnedBefore) {
-    return [
-      {
-        kind: 'inactivity_warning',
-        at: run.warnedAt,
-        payload: {
-          ...about(run, run.warnedAt),
-          last_activity: toTimestamp(run.lastActivityAt),
-          inactive_minutes: wholeMinutes(tally.now - run.silentSince),
-          ends_at: toTimestamp(run.silentSince + run.policy.autoEndMs),
-        },
+    tally.events.push({
+      kind: 'inactivity_warning',
+      at: run.warnedAt,
+      payload: {
+        ...about(run, run.warnedAt),
+        last_activity: toTimestamp(run.lastActivityAt),
+        inactive_minutes: wholeMinutes(tally.now - run.silentSince),
+        ends_at: toTimestamp(run.silentSince + run.policy.autoEndMs),
       },
-    ]
+    })
   }
-  if (warnedBefore === null || run.warnedAt !== null) return []
+  if (warnedBefore === null || run.warnedAt !== null) return
   const at = clearedAt ?? tally.now
-  return [
-    {
-      kind: 'inactivity_cleared',
-      at,
-      payload: { ...about(run, at), last_activity: toTimestamp(run.lastActivityAt) },
-    },
-  ]
+  tally.events.push({
+    kind: 'inactivity_cleared',
+    at,
+    payload: { ...about(run, at), last_activity: toTimestamp(run.lastActivityAt) },
+  })
 }
 
 function streamEnded(tally: Tally, { run, message }: Tally['ended'][number]): UnnumberedEvent {

@@ -1,7 +1,7 @@
 import { endMessage } from './end-message.js'
 import type { Instant } from './instant.js'
 import type { Account } from './ledger.js'
-import { isWaived, type Outage, silenceOf } from './outage.js'
+import { deadlineOf, isWaived, type Outage, silenceOf } from './outage.js'
 import { type LiveRun, nextIntervalAt } from './run.js'
 import { close, deductNextInterval, type TalliedRun, type Tally, tallied, watchFinalIntervals } from './tally.js'
 
@@ -19,7 +19,9 @@ export function settle(
   outages: readonly Outage[],
   now: Instant,
 ): Tally {
-  const live = [...liveRuns].sort((a, b) => a.id - b.id).map(tallied)
+  const live = liveRuns.map(tallied)
+  if (live.length > 1) live.sort((a, b) => a.run.id - b.run.id)
+  if (outages.length > 0) for (const entry of live) restartSilence(entry, outages)
   const tally: Tally = {
     account,
     now,
@@ -30,34 +32,32 @@ export function settle(
     events: [],
     accountLow: null,
   }
-  const deadlines = new Map(live.map((entry) => [entry.run.id, restartSilence(entry, outages)]))
-  const deadlineOf = (entry: TalliedRun) => deadlines.get(entry.run.id) ?? Number.POSITIVE_INFINITY
-  const nextOf = (entry: TalliedRun) => Math.min(nextIntervalAt(entry.run), deadlineOf(entry))
+  const nextOf = ({ run }: TalliedRun) => Math.min(nextIntervalAt(run), deadlineOf(run, outages))
 
   for (;;) {
-    const at = Math.min(...tally.live.map(nextOf))
+    let at = Number.POSITIVE_INFINITY
+    for (const entry of tally.live) at = Math.min(at, nextOf(entry))
     if (at > now) break
-    for (const entry of tally.live) if (nextOf(entry) === at) step(tally, entry, deadlineOf(entry), outages)
+    for (const entry of tally.live) if (nextOf(entry) === at) step(tally, entry, outages)
     watchFinalIntervals(tally, at)
   }
-  for (const entry of tally.live) warnOfSilence(entry, deadlineOf(entry), now)
+  for (const entry of tally.live) warnOfSilence(entry, outages, now)
   return tally
 }
 
-/** Applies the outages to a run's silence, and returns the run's deadline (A5). The end of one clears a warning (A3). */
-function restartSilence(entry: TalliedRun, outages: readonly Outage[]): Instant {
-  const { silentSince, deadline, restartedAt } = silenceOf(entry.run, outages)
-  if (restartedAt !== null) {
-    if (entry.run.warnedAt !== null) entry.clearedAt = restartedAt
-    entry.run = { ...entry.run, silentSince, warnedAt: null }
-  }
-  return deadline
+/** Applies the outages to a run's silence (A5). The end of one clears a warning (A3). */
+function restartSilence(entry: TalliedRun, outages: readonly Outage[]): void {
+  const { silentSince, restartedAt } = silenceOf(entry.run, outages)
+  if (restartedAt === null) return
+  if (entry.run.warnedAt !== null) entry.clearedAt = restartedAt
+  entry.run = { ...entry.run, silentSince, warnedAt: null }
 }
 
 /** The next thing of one run: an interval that is waived or paid, or its end. */
-function step(tally: Tally, entry: TalliedRun, deadline: Instant, outages: readonly Outage[]): void {
+function step(tally: Tally, entry: TalliedRun, outages: readonly Outage[]): void {
   const { run } = entry
   const begin = nextIntervalAt(run)
+  const deadline = deadlineOf(run, outages)
   // B6: no interval that begins at or after the deadline is paid. E3: on a tie, want of credits comes first.
   if (begin > deadline) {
     close(tally, run, { at: deadline, reason: 'inactivity', message: endMessage('inactivity') })
@@ -74,9 +74,9 @@ function step(tally: Tally, entry: TalliedRun, deadline: Instant, outages: reado
 }
 
 /** A3; not in an open outage, whose end will restart the silence. */
-function warnOfSilence(entry: TalliedRun, deadline: Instant, now: Instant): void {
+function warnOfSilence(entry: TalliedRun, outages: readonly Outage[], now: Instant): void {
   const { run } = entry
   const warningAt = run.silentSince + run.policy.warningMs
-  if (run.warnedAt !== null || warningAt > now || deadline === Number.POSITIVE_INFINITY) return
+  if (run.warnedAt !== null || warningAt > now || deadlineOf(run, outages) === Number.POSITIVE_INFINITY) return
   entry.run = { ...run, warnedAt: warningAt }
 }

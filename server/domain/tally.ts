@@ -140,8 +140,8 @@ export function close(
 /** After all that happened at one instant: is the interval under way the last that can be paid (B9)? */
 export function watchFinalIntervals(tally: Tally, at: Instant): void {
   const outs = runOuts(tally)
-  for (const [index, entry] of tally.live.entries()) {
+  tally.live.forEach((entry, index) => {
     const final = outs[index] === nextIntervalAt(entry.run)
     entry.finalSince = final ? (entry.finalSince ?? at) : null
-  }
+  })
 }

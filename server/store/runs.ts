@@ -164,7 +164,8 @@ async function makeMostDue(tx: Db, runs: readonly { id: number }[], at: Instant)
 
 /** A row as the run that it stands for. */
 export function toRun(row: RunRow): Run {
-  const base = {
+  const run: LiveRun = {
+    state: 'live',
     id: row.id,
     livestreamId: row.livestream_id,
     sellerId: row.seller_id,
@@ -184,6 +185,6 @@ export function toRun(row: RunRow): Run {
     warnedAt: row.warned_at,
     finalToldInterval: row.final_told_interval,
   }
-  if (row.ended_at === null || row.end_reason === null) return { ...base, state: 'live' }
-  return { ...base, state: 'ended', endedAt: row.ended_at, endReason: row.end_reason }
+  if (row.ended_at === null || row.end_reason === null) return run
+  return { ...run, state: 'ended', endedAt: row.ended_at, endReason: row.end_reason }
 }
