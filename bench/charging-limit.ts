@@ -1,4 +1,5 @@
 import type { Instant } from '../server/domain/instant.js'
+import { LARGEST_BATCH, LARGEST_HELD_BATCH } from '../server/services/slices.js'
 
 // What charging could cost at best: the rows that a sweep writes, in batches of the same size, but all of them known beforehand.
 // Nothing is looked for, held, stamped or decided. In two forms: `guarded` writes runs, entries and events, and the schema's
@@ -6,8 +7,8 @@ import type { Instant } from '../server/domain/instant.js'
 // off. Keys, foreign keys and indexes are on in both. `insert` only inserts the entries and events, into tables of their own
 // without foreign keys, in one transaction.
 
-/** How many runs one transaction writes, as the sweep does. */
-export const BATCH = 250
+/** How many runs one transaction writes, as the sweep does where it has time. */
+export const BATCH = { SQLite: LARGEST_HELD_BATCH, PostgreSQL: LARGEST_BATCH }
 
 export type LimitForm = 'guarded' | 'bare' | 'insert'
 
@@ -48,9 +49,11 @@ export interface KnownRows {
   readonly payload: string
 }
 
-export function inBatches(runs: readonly DueRun[]): KnownRows[][] {
+export function inBatches(runs: readonly DueRun[], largest: number): KnownRows[][] {
   const known = runs.map(rowsFor)
-  return Array.from({ length: Math.ceil(known.length / BATCH) }, (_, i) => known.slice(i * BATCH, (i + 1) * BATCH))
+  return Array.from({ length: Math.ceil(known.length / largest) }, (_, i) =>
+    known.slice(i * largest, (i + 1) * largest),
+  )
 }
 
 function rowsFor(run: DueRun): KnownRows {
