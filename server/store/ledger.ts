@@ -103,10 +103,12 @@ export async function listEntries(
 ): Promise<Entry[]> {
   const ofLivestream = of.livestreamId === undefined ? sql`` : sql`and livestream_id = ${of.livestreamId}`
   const { rows } = await sql<ReadRow>`
-    select * from ledger_entries where seller_id = ${of.sellerId} ${ofLivestream} and id < ${before}
+    select ${READ_COLUMNS} from ledger_entries where seller_id = ${of.sellerId} ${ofLivestream} and id < ${before}
     order by id desc limit ${limit}`.execute(db)
   return rows.map(toEntry)
 }
+
+const READ_COLUMNS = sql.raw(Object.keys({ id: 'bigint', ...COLUMNS, corrects: 'bigint' }).join(', '))
 
 type ReadRow = { [K in keyof LedgerEntryRow]: K extends 'id' ? number : LedgerEntryRow[K] }
 

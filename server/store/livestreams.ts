@@ -36,7 +36,7 @@ export async function insertLivestream(db: Db, livestream: Livestream): Promise<
 }
 
 export async function findLivestream(db: Db, id: string): Promise<Livestream | null> {
-  const { rows } = await sql<Row>`select * from livestreams where id = ${id}`.execute(db)
+  const { rows } = await sql<Row>`select id, seller_id, title, created_at from livestreams where id = ${id}`.execute(db)
   return rows[0] ? toLivestream(rows[0]) : null
 }
 

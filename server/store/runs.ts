@@ -11,7 +11,7 @@ import { doPart } from './transact.js'
 /** All live runs of these sellers, oldest first; held until the commit where the transaction writes. */
 export async function loadLiveRuns(db: Db, sellerIds: Iterable<string>, { held = false } = {}): Promise<LiveRun[]> {
   const { rows } = await sql<RunRow>`
-    select * from runs where ended_at is null and ${isOneOf(db, sql`seller_id`, sellerIds)}
+    select ${RUN_COLUMNS} from runs where ended_at is null and ${isOneOf(db, sql`seller_id`, sellerIds)}
     order by id ${held ? heldRows(db) : sql``}`.execute(db)
   return rows.map(toRun).filter((run) => run.state === 'live')
 }
@@ -19,7 +19,7 @@ export async function loadLiveRuns(db: Db, sellerIds: Iterable<string>, { held =
 /** The current or else the last run of each of these livestreams, by livestream; those never live are left out. */
 export async function lastRuns(db: Db, livestreamIds: Iterable<string>): Promise<Map<string, Run>> {
   const { rows } = await sql<RunRow>`
-    select runs.* from ${rowsOf(
+    select ${RUN_COLUMNS} from ${rowsOf(
       db,
       { livestream_id: 'text' },
       [...livestreamIds].map((id) => [id]),
@@ -31,7 +31,7 @@ export async function lastRuns(db: Db, livestreamIds: Iterable<string>): Promise
 /** The current or else the last run of a livestream; null where it was never live. */
 export async function lastRun(db: Db, livestreamId: string): Promise<Run | null> {
   const { rows } = await sql<RunRow>`
-    select * from runs where livestream_id = ${livestreamId} order by id desc limit 1`.execute(db)
+    select ${RUN_COLUMNS} from runs where livestream_id = ${livestreamId} order by id desc limit 1`.execute(db)
   return rows[0] ? toRun(rows[0]) : null
 }
 
@@ -126,6 +126,13 @@ const ENDING: Columns = { ended_at: 'bigint', end_reason: 'text' }
 function ending(run: Run): Cell[] {
   return run.state === 'ended' ? [run.endedAt, run.endReason] : [null, null]
 }
+
+/** What `toRun` reads, of the table `runs`. */
+export const RUN_COLUMNS = sql.raw(
+  Object.keys({ ...FIXED, ...MOVING, ...ENDING, credits_consumed: 'bigint' })
+    .map((name) => `runs.${name}`)
+    .join(', '),
+)
 
 /**
  * Makes every warned live run due at the end of an outage, which may have cleared its warning (A3, A5). A run whose row the

@@ -4,7 +4,7 @@ import type { Account } from '../domain/ledger.js'
 import type { LiveRun } from '../domain/run.js'
 import type { Db } from './database.js'
 import type { Livestream } from './livestreams.js'
-import { toRun } from './runs.js'
+import { RUN_COLUMNS, toRun } from './runs.js'
 import type { RunRow } from './schema.js'
 
 /** What there is to know of a seller before anything is read. */
@@ -35,7 +35,7 @@ export async function loadSellerState(
   livestreamId: string | null = null,
 ): Promise<SellerState> {
   const { rows } = await sql<Row>`
-    select (select max(at) from stamps) as last_stamp, account.balance, account.last_seq, runs.*,
+    select (select max(at) from stamps) as last_stamp, account.balance, account.last_seq, ${RUN_COLUMNS},
       asked.seller_id as asked_seller, asked.title as asked_title, asked.created_at as asked_created_at
     from (select 1) as always
     left join livestreams as asked on asked.id = ${livestreamId}

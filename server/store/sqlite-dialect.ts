@@ -163,15 +163,13 @@ type Row = Record<string, unknown>
 
 /**
  * The driver sets each column of each row by its name, and looks that up each time: two fifths of reading runs. A row of bare cells is
- * half as much, and their names are known here.
+ * half as much, and where a statement says itself what it selects, their names are known. What `*` is may change beneath a running server,
+ * when a newer version migrates the database.
  */
 function namingRows(statement: Sqlite.Statement<unknown[]>): SqliteStatement {
-  if (!statement.reader) return statement
-  const namesNow = (): string[] => statement.columns().map(({ name }) => name)
-  let names = namesNow()
+  if (!statement.reader || statement.source.includes('*')) return statement
+  const names = statement.columns().map(({ name }) => name)
   const named = (cells: readonly unknown[]): Row => {
-    // Another process has changed the schema since.
-    if (cells.length !== names.length) names = namesNow()
     const row: Row = {}
     let at = 0
     for (const name of names) {
