@@ -55,7 +55,8 @@ export function tellCharging(
 /** What was tried, from profiles of the sweep with everything due. */
 const NOTES: Record<'SQLite' | 'PostgreSQL', readonly string[]> = {
   SQLite: [
-    'A profile shows four fifths of the sweep in SQLite itself, and hardly any of the rest in deciding. Kept: runs, entries ' +
+    'A profile with the stacks of native code has 30 % in the statements, 22 in commits and checkpoints, 11 in handing values over and reading them back, ' +
+      '6 in writing events as JSON, 4 in garbage collection, and the rest in many small parts. Kept: runs, entries ' +
       'and events by statements that are prepared once and run row by row, where a batch was one JSON text for each table; that ' +
       'alone did not show a clear gain for entries and events.',
     'Kept: an update of a run that goes on names only what can change of it. SQLite looks at every index whose columns or ' +
@@ -68,6 +69,9 @@ const NOTES: Record<'SQLite' | 'PostgreSQL', readonly string[]> = {
     'Kept: checkpoints after 4,000 pages of the log while no request comes, where each batch was followed by one: on a slow disk 254 to 160 µs ' +
       'a deduction. By hand has the same, and gains as much.',
     'Kept: up to 64 rows by one insert, before which SQLite keeps each page once instead of once for each row (8 %); by hand writes row by row.',
+    'Kept: rows that come as bare cells and are named by the program, where the driver looks each name up for each row (5 %); less garbage, ten kilobytes a ' +
+      'deduction before (10 %); batches of 500 where time allows, instead of 250 (5 %), for by hand too.',
+    'Tried without a gain: one read for accounts and runs instead of two, an update that names only what a deduction changes, a cache of 32 MB.',
     'Tried without a gain: checkpoints in a thread of their own (their syncs and those of the commits hold up each other), pages of 1, 2 and 8 KB, ' +
       'updates of several runs by one statement, no sync at a commit but before each checkpoint (which bounds what a thread for it could gain).',
   ],
@@ -79,6 +83,7 @@ const NOTES: Record<'SQLite' | 'PostgreSQL', readonly string[]> = {
       'consumption, and PostgreSQL then checks its foreign keys again. Writing the consumption with the run would need another way for ' +
       'the schema to see that it follows the entries.',
     'Tried without a gain: a fillfactor of 60 for accounts and runs, so that new versions of a row stay on its page.',
+    'Not kept: batches of 500 (9 % faster), which would hold the accounts of their sellers twice as long from whoever asks meanwhile.',
   ],
 }
 

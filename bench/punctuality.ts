@@ -226,9 +226,9 @@ saveResult('punctuality', {
       'on the other core, the commits themselves come later: a profile of 1,080 ms shows 425 in SQLite, 200 in pushing, which is what bare Socket.IO takes, ' +
       '208 in garbage collection of a heap that holds the sockets (20 without; most of it two collections of the whole heap, which has just grown), and 240 in deciding. With ' +
       'NODE_OPTIONS=--max-semi-space-size=64 the last was heard after 910 ms instead of 1,090.',
-    'Of 69 µs for each of 10,000 that are charged at once, 16 are commits with their checkpoints, 16 inserting entries and events, 9 finding ' +
-      'and loading what is due, 5 updating runs; a profile has 14 % of it in garbage collection, and the rest in many small parts.',
-    'Tried: batches of 500 and 1,000 runs instead of 250 (3 to 8 % sooner, and longer blocks of the event loop), checkpoints of 20,000 ' +
+    'Of the time for each of 10,000 that are charged at once, a profile with the stacks of native code has 30 % in the statements, 22 in commits and checkpoints, ' +
+      '11 in handing values over and reading them back, 6 in writing events as JSON, 4 in garbage collection, and the rest in many small parts.',
+    'Tried: checkpoints of 20,000 ' +
       'pages instead of the 4,000 that are kept (116 to 94 µs for each of 100,000, and five times as much to copy in one piece), no index of entries by livestream, and no autoincrement (nothing). The young generation, which V8 shrinks while little happens, is full often at first: kept ' +
       'large (--min-semi-space-size=16) it takes 7 % less, and memory that an idle server does not need.',
   ],
