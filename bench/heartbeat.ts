@@ -251,7 +251,8 @@ try {
         'writing to the socket (18 by hand), 4.9 in the statement (3.6), 3.1 in garbage collection (1.4), 0.8 in beginning and committing, and the rest in many small parts: tokens, limits, batches, promises; reading from sockets is beside it.',
       'Tried without a gain over REST: counting what a seller asks at once and without a promise; a callback for each that waits, where three promises wait: no faster, and in a third of the servers a fifth ' +
         'slower for as long as they run, since V8 then gives what lives until its batch is on disk a place in the old generation. Without that choice of V8 (--no-allocation-site-pretenuring) it is as fast as with promises, and those get 3 % faster.',
-      "How REST compares depends on the machine's hour: on this same one when it ran half as fast, it took 0.70 of bare node:http at 2,000 clients and 0.68 at 500, and the statement by hand 0.69 and 0.92.",
+      'All of this depends on the machine. Where system calls cost less, on an Intel Xeon that ran twice as fast, the same code made 1.34 of the echo over 2,000 sockets and 1.04 over 500, the latency was ' +
+        '0.15 ms above echo and fsync, and REST reached 0.52 and 0.60 of bare node:http; on that one at an hour when it was half as fast, 0.70 and 0.68.',
       'At 2,000 a second, kept: where eight or fewer wait and the disk is quick, the event loop waits with them, since two wake-ups of threads cost more than a sync (0.64 to 0.54 ms). Not kept: two small batches on ' +
         'their way (the median 0.04 ms later, the 99th percentile 1 ms sooner).',
       'Sockets, kept: a ping is told from its text, ahead of the five events and two turns of the queue by which Engine.IO and Socket.IO tell of ' +
