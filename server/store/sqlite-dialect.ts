@@ -25,9 +25,9 @@ const STATEMENTS_KEPT = 300
 const ROWS_AT_ONCE = [64, 8, 1]
 
 /**
- * Kysely's SQLite dialect, but for three things: writing transactions begin immediate (deferred ones fail with SQLITE_BUSY
- * beside another process, however long they wait), the wait for another writer leaves the event loop free, and a
- * statement that was prepared once is kept.
+ * Kysely's SQLite dialect, but for four things: writing transactions begin immediate (deferred ones fail with SQLITE_BUSY
+ * beside another process, however long they wait), the wait for another writer leaves the event loop free, a
+ * statement that was prepared once is kept, and rows are named here.
  */
 export class ImmediateSqliteDialect extends SqliteDialect {
   readonly #database: SqliteDatabase
