@@ -33,20 +33,18 @@ export function conclude(tally: Tally): Outcome {
   for (const end of tally.ended) events.push(streamEnded(tally, end))
   const rank = (event: UnnumberedEvent) => EVENT_KINDS.indexOf(event.kind)
   // Entries are told in the order of the ledger; sorting is stable, so equal instants keep the order of the runs.
-  if (events.length > 1) events.sort((a, b) => rank(a) - rank(b) || a.at - b.at)
+  events.sort((a, b) => rank(a) - rank(b) || a.at - b.at)
   let seq = tally.account.lastSeq
   const numbered = events.map(({ kind, at, payload }) => {
     seq += 1
     return { kind, at, payload: { seq, ...payload } } as NumberedEvent
   })
-  const runs: Run[] = tally.live.map(({ run }) => run)
-  for (const { run } of tally.ended) runs.push(run)
   return {
     sellerId: tally.account.sellerId,
     balance: tally.balance,
     lastSeq: seq,
     entries: tally.entries,
-    runs,
+    runs: [...tally.live, ...tally.ended].map(({ run }) => run),
     events: numbered,
   }
 }

@@ -19,9 +19,8 @@ export function settle(
   outages: readonly Outage[],
   now: Instant,
 ): Tally {
-  const live = liveRuns.map(tallied)
-  if (live.length > 1) live.sort((a, b) => a.run.id - b.run.id)
-  if (outages.length > 0) for (const entry of live) restartSilence(entry, outages)
+  const live = liveRuns.map(tallied).sort((a, b) => a.run.id - b.run.id)
+  for (const entry of live) restartSilence(entry, outages)
   const tally: Tally = {
     account,
     now,

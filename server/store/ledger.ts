@@ -108,7 +108,7 @@ export async function listEntries(
   return rows.map(toEntry)
 }
 
-const READ_COLUMNS = sql.raw(Object.keys({ id: 'bigint', ...COLUMNS, corrects: 'bigint' }).join(', '))
+const READ_COLUMNS = sql.raw(['id', ...Object.keys(COLUMNS), 'corrects'].join(', '))
 
 type ReadRow = { [K in keyof LedgerEntryRow]: K extends 'id' ? number : LedgerEntryRow[K] }
 

@@ -129,9 +129,7 @@ function ending(run: Run): Cell[] {
 
 /** What `toRun` reads, of the table `runs`. */
 export const RUN_COLUMNS = sql.raw(
-  Object.keys({ ...FIXED, ...MOVING, ...ENDING, credits_consumed: 'bigint' })
-    .map((name) => `runs.${name}`)
-    .join(', '),
+  [...Object.keys({ ...FIXED, ...MOVING, ...ENDING }), 'credits_consumed'].map((name) => `runs.${name}`).join(', '),
 )
 
 /**

@@ -78,7 +78,7 @@ export class TransactionalSqliteAdapter extends SqliteAdapter {
     let from = 0
     for (const size of ROWS_AT_ONCE) {
       const some: unknown[][] = []
-      for (; from + size <= rows.length; from += size) some.push(cellsOf(rows, from, from + size))
+      for (; from + size <= rows.length; from += size) some.push(inOneList(rows, from, from + size))
       if (some.length > 0) this.forEach(`${into} values ${Array(size).fill(row)}`, some)
     }
   }
@@ -89,7 +89,7 @@ export class TransactionalSqliteAdapter extends SqliteAdapter {
 }
 
 /** `rows.slice(from, to).flat()`, which takes ten times as long. */
-function cellsOf(rows: readonly (readonly unknown[])[], from: number, to: number): unknown[] {
+function inOneList(rows: readonly (readonly unknown[])[], from: number, to: number): unknown[] {
   const cells: unknown[] = []
   for (let at = from; at < to; at += 1) for (const cell of rows[at] ?? []) cells.push(cell)
   return cells
