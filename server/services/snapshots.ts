@@ -58,11 +58,12 @@ export function createSnapshots(metering: Metering, presence: Presence, policy: 
 
   return {
     async snapshot(livestreamId, by, after) {
-      if (after === undefined && by.role === 'seller') {
-        // Of a live run the seller's state tells everything, and is one statement: no transaction is needed.
+      if (by.role === 'seller') {
+        // Of a live run of which nothing was missed, the seller's state tells everything by one statement: no transaction is needed.
         const { tally, livestream } = await metering.tallyOf(by.sub, livestreamId)
         const live = liveRunOf(tally, livestreamId)
-        if (live) return told(metering.db, ownOf(livestream, by), tally, live, false)
+        const missedNothing = after === undefined || after === tally.account.lastSeq
+        if (live && missedNothing) return told(metering.db, ownOf(livestream, by), tally, live, false)
       }
       const livestream = await ownLivestream(metering.db, livestreamId, by)
       return metering.readSeller(by.sub, async (tx, tally) => {
