@@ -8,6 +8,7 @@ import type { Identity } from '../../tokens.js'
 import { parse } from '../validate.js'
 import { Connection, type Gate, type SocketParts } from './connection.js'
 import { allowPollingFrom } from './cross-origin.js'
+import { sendWithFirstPacket } from './first-packet.js'
 import type { Nodes } from './nodes.js'
 import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
@@ -45,8 +46,10 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
     connectTimeout: AUTHENTICATE_WITHIN_MS,
     allowRequest(request, decide) {
       if (draining) decide('server_draining', false)
-      else if (isOriginAllowed(request, corsOrigins)) decide(null, true)
-      else decide('origin_not_allowed', false)
+      else if (isOriginAllowed(request, corsOrigins)) {
+        sendWithFirstPacket(request)
+        decide(null, true)
+      } else decide('origin_not_allowed', false)
     },
   })
 
