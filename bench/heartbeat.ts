@@ -224,7 +224,7 @@ try {
     about:
       `Heartbeats of ${seconds} s a turn, ${rounds} rounds, all servers up and measured in turn from a second process over ` +
       'loopback, by clients that write raw bytes. Ours has each heartbeat on disk before it answers: SQLite with a ' +
-      'write-ahead log, synced for each batch as synchronous=FULL does, but by a thread of the server, while the event loop ' +
+      'write-ahead log, synced for each batch as synchronous=FULL does; by a thread of the server where the disk is slow, while the event loop ' +
       'goes on (DECISIONS.md). Those called synced write and sync one page for all that came meanwhile, and answer then; stored by hand is the same statement on the same ' +
       'database, in batches that are on disk before they are answered; the others store nothing. At full speed each client has one heartbeat under way; at a fixed ' +
       'rate they are spread over the clients.',
@@ -242,19 +242,20 @@ try {
     notes: [
       'The clients and the other servers are on the same cores as the server. Express checks the signature of the token at ' +
         'every request; ours remembers the tokens that it has checked.',
-      'Before the sync had a thread of its own, a profile of the server under 500 sockets showed 30 % of its busy time in ' +
+      'Before the sync had a thread of its own where the disk is slow, a profile of the server under 500 sockets showed 30 % of its busy time in ' +
         'the commit, which held the event loop while it waited for the disk.',
       'REST, kept: one list of headers for each origin, where helmet, cors and express-rate-limit went one by one (58 to 37 µs of the processor where bare node:http took 12.6); then the list is copied once and not five times, ' +
         'the answer is written out without JSON.stringify, and a remembered token stays where it is (0.47 to 0.57 of bare node:http); then the answer is written as one string, where end writes a second, empty one, headers are looked up ' +
         'and not made an object of, a connection remembers its last token, and one batch is on its way at a time (0.60 to 0.72 at 500 clients, 0.55 to 0.67 at 2,000). Of the 37, 13 were garbage collection, since whatever belongs to a request lives until its batch is ' +
-        'on disk: with NODE_OPTIONS=--max-semi-space-size=32 a heartbeat took 24, at the price of 50 MB; deploy/README.md says when that pays. A profile at 500 clients, of 43 µs beside 35 by hand, shows 15 in ' +
+        'on disk: with a young generation of 32 MB (--max-semi-space-size) a heartbeat took 24; since a quick disk is waited for by the event loop it saves 8 %, and a server that it does not pay for has 50 MB more. A profile at 500 clients, of 43 µs beside 35 by hand, shows 15 in ' +
         'writing to the socket (18 by hand), 4.9 in the statement (3.6), 3.1 in garbage collection (1.4), 0.8 in beginning and committing, and the rest in many small parts: tokens, limits, batches, promises; reading from sockets is beside it.',
       'Tried without a gain over REST: counting what a seller asks at once and without a promise; a callback for each that waits, where three promises wait: no faster, and in a third of the servers a fifth ' +
         'slower for as long as they run, since V8 then gives what lives until its batch is on disk a place in the old generation. Without that choice of V8 (--no-allocation-site-pretenuring) it is as fast as with promises, and those get 3 % faster.',
       'All of this depends on the machine. Where system calls cost less, on an Intel Xeon that ran twice as fast, the same code made 1.34 of the echo over 2,000 sockets and 1.04 over 500, the latency was ' +
         '0.15 ms above echo and fsync, and REST reached 0.52 and 0.60 of bare node:http; on that one at an hour when it was half as fast, 0.70 and 0.68.',
-      'At 2,000 a second, kept: where eight or fewer wait and the disk is quick, the event loop waits with them, since two wake-ups of threads cost more than a sync (0.64 to 0.54 ms). Not kept: two small batches on ' +
-        'their way (the median 0.04 ms later, the 99th percentile 1 ms sooner).',
+      'Kept, of both: where the disk is quick, the event loop waits for it, and a batch that is full is written at once. For a few, two wake-ups of threads cost more than a sync (0.64 to 0.54 ms at 2,000 a second); ' +
+        'of a crowd less is read ahead and kept: 2,000 clients at full speed, in turn on one machine, cost 66 to 46 and 52 to 44 µs of the processor each over REST (nine and seven rounds), and 34 to 29 over sockets. With 500 there is no difference. Without writing at ' +
+        'once it is dearer than before (64 beside 52). Not kept: two small batches on their way (the median 0.04 ms later, the 99th percentile 1 ms sooner).',
       'Sockets, kept: a ping is told from its text, ahead of the five events and two turns of the queue by which Engine.IO and Socket.IO tell of ' +
         'it (0.72 to 0.8 of the echo at 500 clients), and its answer goes to the stream past their empty queues (to 0.88); ids are written into the ' +
         'batch as they are. That is less than the echo does, which goes through all of it, and makes up for most of the storing. A profile at 2,000 clients then shows ' +

@@ -56,6 +56,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   let filling = new Map<string, Pending>()
   /** Batches that are as large as one may be, the first to go first. */
   const full: Map<string, Pending>[] = []
+  let writing: Promise<void> | null = null
   let underWay: Promise<void> | null = null
   const alone = new Set<Promise<void>>()
 
@@ -69,10 +70,16 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     else if (pending || by.role !== 'seller')
       follow(recordAlone({ livestreamId, sellerId: by.sub, by, waiters: [waiter] }))
     else {
-      if (filling.size === LARGEST_BATCH) full.push(closeBatch())
       filling.set(livestreamId, { livestreamId, sellerId: by.sub, by, waiters: [waiter] })
       underWay ??= new Promise((done) => setImmediate(() => void flush().finally(done)))
+      if (filling.size === LARGEST_BATCH) takeFull(closeBatch())
     }
+  }
+
+  /** At once where nothing is written: the sooner requests are answered, the less of them there is to keep. */
+  function takeFull(batch: Map<string, Pending>): void {
+    if (writing !== null) full.push(batch)
+    else void startWriting(batch)
   }
 
   function closeBatch(): Map<string, Pending> {
@@ -82,12 +89,19 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   }
 
   async function flush(): Promise<void> {
-    while (filling.size > 0) {
-      await write(full.shift() ?? closeBatch())
+    while (writing !== null || full.length > 0 || filling.size > 0) {
+      await (writing ?? startWriting(full.shift() ?? closeBatch()))
       // Whatever arrived meanwhile waits in the event loop's queue: let it in before the next batch is closed.
       await new Promise((turn) => setImmediate(turn))
     }
     underWay = null
+  }
+
+  function startWriting(batch: Map<string, Pending>): Promise<void> {
+    writing = write(batch).finally(() => {
+      writing = null
+    })
+    return writing
   }
 
   /** Resolves when a batch is on disk and answered. */
@@ -144,7 +158,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   /** A batch settles nothing, so it needs no stamp of its own; but where the last is old, the gap is closed first (A5). */
   async function recordAll(heartbeats: readonly Heartbeat[]): Promise<Committed<RecordedHeartbeat[]>> {
     for (;;) {
-      const { value, onDisk } = await commitFreely(metering.db, heartbeats.length, async (tx) => {
+      const { value, onDisk } = await commitFreely(metering.db, async (tx) => {
         await lockRunsOf(tx, heartbeats)
         const wall = await instantNow(tx, clock)
         const last = (await lastStamp(tx)) ?? 0

@@ -4,12 +4,13 @@ import type Sqlite from 'better-sqlite3'
 import { uptimeMs } from '../clock.js'
 import { Refusal } from '../domain/errors.js'
 
-/** Whom two switches of threads, of some 0.1 ms, would cost more than the event loop loses by waiting. */
-const FEW = 8
 /** What the disk usually takes at most where the event loop waits for it. */
 const QUICK_MS = 1
-/** How much of what it usually takes is what it took last. */
-const LAST_COUNTS = 1 / 8
+/** How much of what it usually takes is what it took last, and how long that is at most: one sync that was held up says little. */
+const LAST_COUNTS = 1 / 16
+const LONGEST_MS = 4 * QUICK_MS
+/** Where a thread waits for the disk, the event loop does so all the same this seldom, to learn whether it has become quick. */
+const LOOK_EVERY = 32
 
 /**
  * Pages of the write-ahead log, of 4 KB each, before the next commit copies them into the file, which holds the event loop: the
@@ -18,7 +19,7 @@ const LAST_COUNTS = 1 / 8
 const OFTEN_PAGES = 200
 export const SELDOM_PAGES = 4_000
 
-/** Lets a commit wait for the disk beside the event loop, where SQLite itself would hold it. */
+/** Lets a commit wait for a slow disk beside the event loop, where SQLite itself would hold it. */
 export interface SqliteDisk {
   /**
    * What `commit` commits is not on disk when this resolves, but when a later `sync` does. Nothing else may use the
@@ -26,12 +27,10 @@ export interface SqliteDisk {
    */
   unsynced<T>(commit: () => Promise<T>): Promise<T>
   /**
-   * Resolves when everything that was committed before is on disk. Where few wait for that, and the disk is quick, the event
-   * loop waits with them.
-   * @param waiting how many wait
+   * Resolves when everything that was committed before is on disk. Where the disk is quick, the event loop waits for it.
    * @throws Refusal `temporarily_unavailable` where the disk does not take it
    */
-  sync(waiting: number): Promise<void>
+  sync(): Promise<void>
   /** Whether checkpoints of the write-ahead log may come seldom and hold the event loop longer; at first they may not. */
   checkpointSeldom(seldom: boolean): void
   close(): void
@@ -47,6 +46,7 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
   /** What the connection was set to when it was first asked: 0 for off, where nothing waits for the disk at all. */
   let synchronous: unknown = null
   let usualMs = QUICK_MS
+  let besides = 0
   let checkpointPages = 0
   function checkpointAfter(pages: number): void {
     if (pages === checkpointPages) return
@@ -61,6 +61,20 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
     log = null
   }
 
+  /** Also true where it is time to look. How long a thread's answer takes says nothing: it comes when the event loop is free. */
+  function isQuick(): boolean {
+    if (usualMs < QUICK_MS) return true
+    besides += 1
+    return besides % LOOK_EVERY === 1
+  }
+
+  function waitHere({ fd }: FileHandle): void {
+    const beganAt = uptimeMs()
+    fdatasyncSync(fd)
+    const tookMs = Math.min(uptimeMs() - beganAt, LONGEST_MS)
+    usualMs += (tookMs - usualMs) * LAST_COUNTS
+  }
+
   return {
     async unsynced(commit) {
       synchronous ??= sqlite.pragma('synchronous', { simple: true })
@@ -72,15 +86,13 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
         sqlite.pragma(`synchronous = ${synchronous}`)
       }
     },
-    async sync(waiting) {
+    async sync() {
       if (sqlite.memory || synchronous === 0) return
       log ??= open(`${sqlite.name}-wal`, 'r+')
       try {
         const file = await log
-        const beganAt = uptimeMs()
-        if (waiting <= FEW && usualMs < QUICK_MS) fdatasyncSync(file.fd)
+        if (isQuick()) waitHere(file)
         else await file.datasync()
-        usualMs += (uptimeMs() - beganAt - usualMs) * LAST_COUNTS
       } catch (cause) {
         forget()
         const refusal = new Refusal('temporarily_unavailable', 'The disk does not answer, try again in a moment')

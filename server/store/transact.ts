@@ -43,18 +43,17 @@ export interface Committed<T> {
 }
 
 /**
- * Like `transact`; but on SQLite, where a commit holds the event loop until the disk has it, the disk is waited for beside the
- * event loop where that pays. For what comes often, and by hundreds.
- * @param waiting how many wait for it
+ * Like `transact`; but on SQLite, where a commit holds the event loop until the disk has it, a slow disk is waited for beside the
+ * event loop. For what comes often, and by hundreds.
  */
-export async function commitFreely<T>(db: Db, waiting: number, work: (tx: Tx) => Promise<T>): Promise<Committed<T>> {
+export async function commitFreely<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<Committed<T>> {
   const { adapter } = db.getExecutor()
   if (!(adapter instanceof TransactionalSqliteAdapter)) {
     return { value: await transact(db, work), onDisk: Promise.resolve() }
   }
   const { disk } = adapter
   const value = await db.connection().execute((alone) => disk.unsynced(() => transact(alone, work)))
-  const onDisk = disk.sync(waiting)
+  const onDisk = disk.sync()
   // Whoever waits for it may do so later, or, where nothing was written, not at all.
   onDisk.catch(() => undefined)
   return { value, onDisk }
