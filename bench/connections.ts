@@ -18,6 +18,7 @@ import { AS_BUILT } from './worker.js'
 const { values } = parseArgs({
   options: { connections: { type: 'string', default: '10000' }, rounds: { type: 'string', default: '3' } },
 })
+const options = process.argv.slice(2)
 const connections = Number(values.connections)
 const rounds = Number(values.rounds)
 /** How long a server is left alone before its memory is read. */
@@ -150,7 +151,7 @@ function ratios(one: Contestant, other: Contestant, of: (turn: Turn) => number):
 const count = connections.toLocaleString('en')
 saveResult('connections', {
   title: 'Connections',
-  command: `npm run bench:connections${rounds === 3 ? '' : ` -- --rounds ${rounds}`}`,
+  command: ['npm run bench:connections', ...(options.length > 0 ? ['--', ...options] : [])].join(' '),
   about:
     `${count} connections with the headers that a browser sends, opened 200 at a time and then left alone. Memory is the ` +
     'growth of the resident memory of the server process, for each connection. Ours checks a token, and where it says so subscribes and ' +
@@ -202,8 +203,8 @@ saveResult('connections', {
       'A profile of the 600 µs that one takes on a slow day, beside 450 by hand and 260 of stock Socket.IO, has 67 in SQLite and its driver (20 by hand), 35 in checking the signature, as by hand, 14 in promises (2), 10 in checking forms, ' +
       '5 in slimming the socket, 12 more in writing; and what both do takes a third longer in ours, since more code and more memory is touched in between.',
     'Then the answer to a WebSocket’s handshake goes out in one piece with Engine.IO’s first packet (6 to 8 % of accepting: 5.36 to 4.91 s for 10,000, in turn, six rounds), where Engine.IO has nothing left to refuse; ' +
-      'and who comes back and missed nothing is answered by one statement too (6.8 to 5.9 s for 10,000 who say the last sequence that they saw, four rounds). Profiles with native code of 628 µs beside 517 by hand and 339 of stock Socket.IO then have 61 in the read (35 by hand), of which ' +
+      'and who comes back and missed nothing is answered by one statement too (6.8 to 5.9 s for 10,000 who say the last sequence that they saw, four rounds). Profiles with native code, taken before that, of 628 µs beside 517 by hand and 339 of stock Socket.IO have 61 in the read (35 by hand), of which ' +
       'Kysely’s way to the statement is some 20, and the rest in some twenty files with 2 to 9 each.',
-    'Not kept: snapshots of all who ask in one turn of the event loop by one statement, which is 1.7 of them on average here, and gained nothing; a young generation of 32 or 64 MB, which accepts no faster and has 4 to 10 KiB more for each connection, also after a minute.',
+    'Not kept: snapshots of all who ask in one turn of the event loop by one statement, which is 1.7 of them on average here, and gained nothing; a young generation of 32 or 64 MB, which accepts no faster and has 4 to 11 KiB more for each connection, also after a minute.',
   ],
 })

@@ -72,14 +72,14 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     else {
       filling.set(livestreamId, { livestreamId, sellerId: by.sub, by, waiters: [waiter] })
       underWay ??= new Promise((done) => setImmediate(() => void flush().finally(done)))
-      if (filling.size === LARGEST_BATCH) takeFull(closeBatch())
+      if (filling.size === LARGEST_BATCH) takeFull()
     }
   }
 
   /** At once where nothing is written: the sooner requests are answered, the less of them there is to keep. */
-  function takeFull(batch: Map<string, Pending>): void {
-    if (writing !== null) full.push(batch)
-    else void startWriting(batch)
+  function takeFull(): void {
+    full.push(closeBatch())
+    if (writing === null) void writeNext()
   }
 
   function closeBatch(): Map<string, Pending> {
@@ -90,15 +90,15 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
 
   async function flush(): Promise<void> {
     while (writing !== null || full.length > 0 || filling.size > 0) {
-      await (writing ?? startWriting(full.shift() ?? closeBatch()))
+      await (writing ?? writeNext())
       // Whatever arrived meanwhile waits in the event loop's queue: let it in before the next batch is closed.
       await new Promise((turn) => setImmediate(turn))
     }
     underWay = null
   }
 
-  function startWriting(batch: Map<string, Pending>): Promise<void> {
-    writing = write(batch).finally(() => {
+  function writeNext(): Promise<void> {
+    writing = write(full.shift() ?? closeBatch()).finally(() => {
       writing = null
     })
     return writing
