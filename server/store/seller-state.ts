@@ -3,6 +3,7 @@ import type { Instant } from '../domain/instant.js'
 import type { Account } from '../domain/ledger.js'
 import type { LiveRun } from '../domain/run.js'
 import type { Db } from './database.js'
+import { reading } from './dialect.js'
 import type { Livestream } from './livestreams.js'
 import { RUN_COLUMNS, toRun } from './runs.js'
 import type { RunRow } from './schema.js'
@@ -28,20 +29,22 @@ type Row = {
   asked_created_at: number | null
 } & (RunRow | { [column in keyof RunRow]: null })
 
+const readState = reading(sql<Row>`
+  select (select max(at) from stamps) as last_stamp, account.balance, account.last_seq, ${RUN_COLUMNS},
+    asked.seller_id as asked_seller, asked.title as asked_title, asked.created_at as asked_created_at
+  from (select 1) as always
+  left join livestreams as asked on asked.id = ${null}
+  left join credit_accounts as account on account.seller_id = ${null}
+  left join runs on runs.seller_id = ${null} and runs.ended_at is null
+  order by runs.id`)
+
 /** Reads it by one statement, and so of one instant, and holds nothing. */
 export async function loadSellerState(
   db: Db,
   sellerId: string,
   livestreamId: string | null = null,
 ): Promise<SellerState> {
-  const { rows } = await sql<Row>`
-    select (select max(at) from stamps) as last_stamp, account.balance, account.last_seq, ${RUN_COLUMNS},
-      asked.seller_id as asked_seller, asked.title as asked_title, asked.created_at as asked_created_at
-    from (select 1) as always
-    left join livestreams as asked on asked.id = ${livestreamId}
-    left join credit_accounts as account on account.seller_id = ${sellerId}
-    left join runs on runs.seller_id = ${sellerId} and runs.ended_at is null
-    order by runs.id`.execute(db)
+  const rows = await readState(db, [livestreamId, sellerId, sellerId])
   const [first] = rows
   return {
     account: { sellerId, balance: first?.balance ?? 0, lastSeq: first?.last_seq ?? 0 },

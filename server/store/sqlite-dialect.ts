@@ -7,6 +7,7 @@ import {
   SqliteAdapter,
   type SqliteDatabase,
   SqliteDialect,
+  type SqliteDialectConfig,
   SqliteDriver,
   type SqliteStatement,
   type TransactionSettings,
@@ -32,6 +33,7 @@ const ROWS_AT_ONCE = [64, 8, 1]
 export class ImmediateSqliteDialect extends SqliteDialect {
   readonly #database: SqliteDatabase
   readonly #disk: SqliteDisk
+  readonly #turn: Turn = { isTaken: false }
 
   constructor(sqlite: Sqlite.Database) {
     const disk = diskOf(sqlite)
@@ -42,23 +44,36 @@ export class ImmediateSqliteDialect extends SqliteDialect {
   }
 
   override createDriver(): Driver {
-    return new ImmediateSqliteDriver({ database: this.#database })
+    return new ImmediateSqliteDriver({ database: this.#database }, this.#turn)
   }
 
   override createAdapter(): SqliteAdapter {
-    return new TransactionalSqliteAdapter(this.#disk, this.#database.prepare)
+    return new TransactionalSqliteAdapter(this.#disk, this.#database.prepare, this.#turn)
   }
+}
+
+/** Whose turn it is with the one connection that there is. */
+interface Turn {
+  /** Whether somebody has it, with a transaction under way perhaps. */
+  isTaken: boolean
 }
 
 /** SQLite does run schema changes in transactions, so that a migration is whole or not there, and two never meet. */
 export class TransactionalSqliteAdapter extends SqliteAdapter {
   readonly disk: SqliteDisk
   readonly #prepare: SqliteDatabase['prepare']
+  readonly #turn: Readonly<Turn>
 
-  constructor(disk: SqliteDisk, prepare: SqliteDatabase['prepare']) {
+  constructor(disk: SqliteDisk, prepare: SqliteDatabase['prepare'], turn: Readonly<Turn>) {
     super()
     this.disk = disk
     this.#prepare = prepare
+    this.#turn = turn
+  }
+
+  /** The rows that a statement reads of what is committed; null while somebody else has the connection. */
+  readAtOnce(statement: string, parameters: readonly unknown[]): unknown[] | null {
+    return this.#turn.isTaken ? null : tellingAtOnce(() => this.#prepare(statement).all(parameters))
   }
 
   /** Runs a statement for each of these rows of parameters, in the transaction that is under way on the one connection. */
@@ -96,12 +111,24 @@ function inOneList(rows: readonly (readonly unknown[])[], from: number, to: numb
 }
 
 class ImmediateSqliteDriver extends SqliteDriver {
+  readonly #turn: Turn
   #telling: TellingConnection | null = null
+
+  constructor(config: SqliteDialectConfig, turn: Turn) {
+    super(config)
+    this.#turn = turn
+  }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
     const connection = await super.acquireConnection()
+    this.#turn.isTaken = true
     this.#telling ??= new TellingConnection(connection)
     return this.#telling
+  }
+
+  override async releaseConnection(): Promise<void> {
+    this.#turn.isTaken = false
+    await super.releaseConnection()
   }
 
   /** A full disk has undone it already. */

@@ -28,9 +28,9 @@ export async function telling<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 /** The same, of what does not wait. */
-export function tellingAtOnce(ask: () => void): void {
+export function tellingAtOnce<T>(ask: () => T): T {
   try {
-    ask()
+    return ask()
   } catch (error) {
     throw unavailable(error) ?? error
   }

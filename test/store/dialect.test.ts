@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Cell, insertRows, isPostgres } from '../../server/store/dialect.js'
+import { type Cell, insertRows, isPostgres, reading } from '../../server/store/dialect.js'
 import { freshDatabase } from '../support/fresh-database.js'
 
 test('rows are inserted in their order, each once, whatever their number', async () => {
@@ -57,6 +57,31 @@ test('a statement that was read with before names the columns that there are now
       { a: 'one', c: 3, d: 'new', e: null },
       { a: 'four', c: 6, d: 'new', e: null },
     ])
+  } finally {
+    await close()
+  }
+})
+
+test('a reading sees what is committed, and within a transaction what that did', async () => {
+  const { db, close } = await freshDatabase({ migrated: false })
+  try {
+    await sql`create table items (name text primary key, n bigint)`.execute(db)
+    const read = reading(sql<{ name: string; n: number }>`select name, n from items where name = ${null} or n = ${null}`)
+    assert.equal(await read(db, ['one', 2]), [])
+    let outside: Promise<readonly unknown[]> = Promise.resolve([])
+    const undone = db.transaction().execute(async (tx) => {
+      await sql`insert into items values ('one', 1)`.execute(tx)
+      assert.equal(await read(tx, ['one', 2]), [{ name: 'one', n: 1 }])
+      outside = read(db, ['one', 2])
+      throw new Error('undone')
+    })
+    assert.is(await undone.catch((error: Error) => error.message), 'undone')
+    assert.equal(await outside, [])
+    await sql`insert into items values ('one', 1), ('two', 2), ('three', 3)`.execute(db)
+    const names = async () => (await read(db, ['one', 2])).map(({ name }) => name).sort()
+    assert.equal(await names(), ['one', 'two'])
+    await sql`delete from items where n = 2`.execute(db)
+    assert.equal(await names(), ['one'])
   } finally {
     await close()
   }
