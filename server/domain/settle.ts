@@ -19,7 +19,9 @@ export function settle(
   outages: readonly Outage[],
   now: Instant,
 ): Tally {
-  const live = liveRuns.map(tallied).sort((a, b) => a.run.id - b.run.id)
+  const live: TalliedRun[] = []
+  for (const run of liveRuns) live.push(tallied(run))
+  live.sort((a, b) => a.run.id - b.run.id)
   for (const entry of live) restartSilence(entry, outages)
   const tally: Tally = {
     account,

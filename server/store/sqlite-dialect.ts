@@ -208,7 +208,11 @@ function namingRows(statement: Sqlite.Statement<unknown[]>): SqliteStatement {
   const raw = statement.raw() as Sqlite.Statement<unknown[], unknown[]>
   return {
     reader: true,
-    all: (parameters) => raw.all(parameters).map(named),
+    all(parameters) {
+      const rows: Row[] = []
+      for (const cells of raw.all(parameters)) rows.push(named(cells))
+      return rows
+    },
     run: (parameters) => raw.run(parameters),
     *iterate(parameters) {
       for (const cells of raw.iterate(parameters)) yield named(cells)
