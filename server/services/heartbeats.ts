@@ -42,9 +42,30 @@ export interface HeartbeatsParts {
   readonly onRecorded: (count: number) => void
 }
 
-interface Pending extends Heartbeat {
-  readonly by: Identity
-  readonly waiters: Waiter<HeartbeatAnswer>[]
+/** A heartbeat that is not answered yet. A class, and without a list for the one who waits: see `Carried` in transport/rest/reply.ts. */
+class Pending implements Heartbeat {
+  /** Who else waits for the same. */
+  others: Waiter<HeartbeatAnswer>[] | null = null
+
+  constructor(
+    readonly livestreamId: string,
+    readonly by: Identity,
+    readonly waiter: Waiter<HeartbeatAnswer>,
+  ) {}
+
+  get sellerId(): string {
+    return this.by.sub
+  }
+
+  /** How many wait. */
+  get count(): number {
+    return 1 + (this.others?.length ?? 0)
+  }
+
+  join(waiter: Waiter<HeartbeatAnswer>): void {
+    this.others ??= []
+    this.others.push(waiter)
+  }
 }
 
 /**
@@ -65,12 +86,11 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
 
   function take(livestreamId: string, by: Identity, waiter: Waiter<HeartbeatAnswer>): void {
     const pending = filling.get(livestreamId)
-    if (pending?.sellerId === by.sub && pending.by.role === by.role) pending.waiters.push(waiter)
+    if (pending?.sellerId === by.sub && pending.by.role === by.role) pending.join(waiter)
     // A livestream is once in the statement; of two who speak of one, one is refused, whoever it is.
-    else if (pending || by.role !== 'seller')
-      follow(recordAlone({ livestreamId, sellerId: by.sub, by, waiters: [waiter] }))
+    else if (pending || by.role !== 'seller') follow(recordAlone(new Pending(livestreamId, by, waiter)))
     else {
-      filling.set(livestreamId, { livestreamId, sellerId: by.sub, by, waiters: [waiter] })
+      filling.set(livestreamId, new Pending(livestreamId, by, waiter))
       underWay ??= new Promise((done) => setImmediate(() => void flush().finally(done)))
       if (filling.size === LARGEST_BATCH) takeFull()
     }
@@ -127,7 +147,7 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       const pending = batch.get(row.livestreamId)
       if (!pending) continue
       batch.delete(row.livestreamId)
-      count += pending.waiters.length
+      count += pending.count
       acknowledge(pending, row)
     }
     onRecorded(count)
@@ -136,17 +156,20 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   }
 
   function refuse(heartbeats: readonly Pending[], error: unknown): void {
-    for (const { waiters } of heartbeats) tell(waiters, (waiter) => waiter.reject(error))
+    for (const pending of heartbeats) tell(pending, (waiter) => waiter.reject(error))
   }
 
   /** One who cannot be answered keeps nobody else from an answer. */
-  function tell(waiters: Pending['waiters'], of: (waiter: Waiter<HeartbeatAnswer>) => void): void {
-    for (const waiter of waiters) {
-      try {
-        of(waiter)
-      } catch (error) {
-        log.error({ err: error }, 'a heartbeat could not be answered')
-      }
+  function tell({ waiter, others }: Pending, of: (waiter: Waiter<HeartbeatAnswer>) => void): void {
+    tellOne(waiter, of)
+    for (const other of others ?? []) tellOne(other, of)
+  }
+
+  function tellOne(waiter: Waiter<HeartbeatAnswer>, of: (waiter: Waiter<HeartbeatAnswer>) => void): void {
+    try {
+      of(waiter)
+    } catch (error) {
+      log.error({ err: error }, 'a heartbeat could not be answered')
     }
   }
 
@@ -178,21 +201,22 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
       remaining_credits: row.balance,
       credits_consumed: row.creditsConsumed,
     }
-    tell(pending.waiters, (waiter) => waiter.resolve(answer))
+    tell(pending, (waiter) => waiter.resolve(answer))
   }
 
   async function recordOneByOne(batch: readonly Pending[]): Promise<void> {
     for (const pending of batch) await recordAlone(pending)
   }
 
-  async function recordAlone({ livestreamId, by, waiters }: Pending): Promise<void> {
+  async function recordAlone(pending: Pending): Promise<void> {
+    const { livestreamId, by } = pending
     try {
       const { sellerId } = await ownLivestream(metering.db, livestreamId, by)
       const answer = await settleAndRecord(livestreamId, sellerId)
-      onRecorded(waiters.length)
-      tell(waiters, (waiter) => waiter.resolve(answer))
+      onRecorded(pending.count)
+      tell(pending, (waiter) => waiter.resolve(answer))
     } catch (error) {
-      tell(waiters, (waiter) => waiter.reject(error))
+      tell(pending, (waiter) => waiter.reject(error))
     }
   }
 

@@ -66,7 +66,9 @@ test('a reading sees what is committed, and within a transaction what that did',
   const { db, close } = await freshDatabase({ migrated: false })
   try {
     await sql`create table items (name text primary key, n bigint)`.execute(db)
-    const read = reading(sql<{ name: string; n: number }>`select name, n from items where name = ${null} or n = ${null}`)
+    const read = reading(
+      sql<{ name: string; n: number }>`select name, n from items where name = ${null} or n = ${null}`,
+    )
     assert.equal(await read(db, ['one', 2]), [])
     let outside: Promise<readonly unknown[]> = Promise.resolve([])
     const undone = db.transaction().execute(async (tx) => {

@@ -7,7 +7,7 @@ import { Refusal } from '../../domain/errors.js'
 import { MINUTE_MS, SECOND_MS } from '../../domain/instant.js'
 import { bearerToken, type Identity, type Tokens } from '../../tokens.js'
 import type { AnswerHeaders } from './answer-headers.js'
-import { carry } from './reply.js'
+import { carry, carryAll } from './reply.js'
 import { headerOf } from './request-header.js'
 
 /** A page of the guide calls once in five minutes; this stops a loop gone wild, not a page with many tabs. */
@@ -30,7 +30,7 @@ export function admission(tokens: Tokens, headers: AnswerHeaders): Admit {
   asked.init({ windowMs: MINUTE_MS } as Options)
 
   return async (req, res) => {
-    carry(res, headers.of(headerOf(req, 'origin')))
+    carryAll(res, headers.of(headerOf(req, 'origin')))
     const token = tokenOf(req)
     const identity = tokens.known(token) ?? (await tokens.verify(token))
     if (identity.role === 'seller') {
@@ -61,9 +61,10 @@ function limit(res: ServerResponse, count: number, resetAt: Date | undefined): v
   const left = Math.max(0, REQUESTS_A_MINUTE - count)
   const reset = Math.max(0, Math.ceil((resetAt ? wallMsUntil(resetAt) : 0) / SECOND_MS))
   const state = `limit=${REQUESTS_A_MINUTE}, remaining=${left}, reset=${reset}`
-  carry(res, ['RateLimit-Policy', RATE_LIMIT_POLICY, 'RateLimit', state])
+  carry(res, 'RateLimit-Policy', RATE_LIMIT_POLICY)
+  carry(res, 'RateLimit', state)
   if (count <= REQUESTS_A_MINUTE) return
-  carry(res, ['Retry-After', String(reset)])
+  carry(res, 'Retry-After', String(reset))
   throw new Refusal('rate_limited', `Too many requests: at most ${REQUESTS_A_MINUTE} a minute`)
 }
 

@@ -54,9 +54,9 @@ export function createRefuse(log: Log): Refuse {
     const refusal = toRefusal(error)
     const status = STATUS_OF[refusal.code]
     if (status === 500) log.error({ err: error, method, path: url.split('?')[0] }, 'request failed')
-    if (status === 401) carry(res, ['WWW-Authenticate', challenge(refusal.code)])
-    if (status === 503) carry(res, ['Retry-After', '1'])
-    if (status === 413) carry(res, ['Connection', 'close'])
+    if (status === 401) carry(res, 'WWW-Authenticate', challenge(refusal.code))
+    if (status === 503) carry(res, 'Retry-After', '1')
+    if (status === 413) carry(res, 'Connection', 'close')
     const body: ErrorBody = { error: refusal.message, code: refusal.code, ...refusal.details }
     reply(res, body, status)
   }

@@ -1,7 +1,11 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as z from 'zod'
+import type { HeartbeatAnswer } from '../../../client-sdk/protocol/index.js'
+import type { Waiter } from '../../services/waiter.js'
 import { heartbeatMembers } from '../heartbeat-text.js'
 import type { Services } from '../services.js'
 import { parse } from '../validate.js'
+import type { Refuse } from './errors.js'
 import { timeScale } from './query.js'
 import { reply, replyText } from './reply.js'
 import { idOf, type Route } from './route.js'
@@ -9,7 +13,7 @@ import { idOf, type Route } from './route.js'
 const startQuery = z.object({ time_scale: timeScale })
 
 /** The routes that frontends of the old server call (SPEC.md, H). Their bodies are ignored. */
-export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Route[] {
+export function legacyRoutes({ livestreams, heartbeats, lookups }: Services, refuse: Refuse): Route[] {
   return [
     {
       method: 'get',
@@ -21,8 +25,8 @@ export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Ro
       method: 'post',
       paths: ['/:id/heartbeat'],
       body: 'ignored',
-      async answer(asked, res) {
-        replyText(res, `{${heartbeatMembers(await heartbeats.record(idOf(asked), asked.by))}}`)
+      answer(asked, res) {
+        heartbeats.take(idOf(asked), asked.by, new HeartbeatReply(asked.request, res, refuse))
       },
     },
     {
@@ -48,4 +52,21 @@ export function legacyRoutes({ livestreams, heartbeats, lookups }: Services): Ro
       answer: async (asked, res) => reply(res, await livestreams.end(idOf(asked), asked.by)),
     },
   ]
+}
+
+/** All that is kept for a heartbeat while it is under way. */
+class HeartbeatReply implements Waiter<HeartbeatAnswer> {
+  constructor(
+    readonly req: IncomingMessage,
+    readonly res: ServerResponse,
+    readonly refuse: Refuse,
+  ) {}
+
+  resolve(answer: HeartbeatAnswer): void {
+    replyText(this.res, `{${heartbeatMembers(answer)}}`)
+  }
+
+  reject(error: unknown): void {
+    this.refuse(error, this.req, this.res)
+  }
 }

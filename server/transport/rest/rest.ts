@@ -29,7 +29,7 @@ export function createRest(services: Services, { corsOrigins, development, log }
   const refuse = createRefuse(log)
   // Express tells it from a route by its four parameters.
   const refusing: ErrorRequestHandler = (error, req, res, _next) => refuse(error, req, res)
-  const legacy = legacyRoutes(services)
+  const legacy = legacyRoutes(services, refuse)
   const routes = [
     // The old server had its routes under a double prefix too.
     ...below('/livestreams/livestreams', legacy),

@@ -18,8 +18,11 @@ export interface Route {
   /** Below `/api`, in Express's words; all are the same route, with and without a last slash. */
   readonly paths: readonly string[]
   readonly body: 'none' | 'ignored' | 'json'
-  /** @throws Refusal which is answered as H1 says */
-  answer(asked: Asked, res: ServerResponse): Promise<void>
+  /**
+   * Resolves when it has replied; returns nothing where it replies, or refuses, when it can.
+   * @throws Refusal which is answered as H1 says
+   */
+  answer(asked: Asked, res: ServerResponse): Promise<void> | void
 }
 
 /** The same routes under a prefix. */
