@@ -36,8 +36,3 @@ export function systemClock(onHold?: (behindMs: number) => void): Clock {
 export function uptimeMs(): number {
   return performance.now()
 }
-
-/** How far the machine's wall clock is from an instant that a library read from it. */
-export function wallMsUntil(at: Date): number {
-  return at.getTime() - Date.now()
-}

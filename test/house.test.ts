@@ -32,7 +32,7 @@ const IMPORTS_ONLY: Partial<Record<Floor, readonly string[]>> = {
 const HANDED_ON = /^server\/(clock|log|config)\.ts$/
 const TAKES_WHAT_IT_IS_HANDED: readonly Floor[] = ['server/store', 'server/services', 'server/transport']
 /** How long something took or takes, which is nobody's decision. */
-const FREE_VALUES: readonly string[] = ['uptimeMs', 'wallMsUntil']
+const FREE_VALUES: readonly string[] = ['uptimeMs']
 
 const READS_CLOCK = /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/
 const READS_ENVIRONMENT = /\bprocess\.env\b/

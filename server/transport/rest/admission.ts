@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { RequestHandler, Response } from 'express'
-import { MemoryStore, type Options } from 'express-rate-limit'
-import { wallMsUntil } from '../../clock.js'
+import { uptimeMs } from '../../clock.js'
 import { Refusal } from '../../domain/errors.js'
 import { MINUTE_MS, SECOND_MS } from '../../domain/instant.js'
 import { bearerToken, type Identity, type Tokens } from '../../tokens.js'
 import type { AnswerHeaders } from './answer-headers.js'
 import { carry, carryAll } from './reply.js'
+import { RequestCounts } from './request-counts.js'
 import { headerOf } from './request-header.js'
 
 /** A page of the guide calls once in five minutes; this stops a loop gone wild, not a page with many tabs. */
@@ -15,29 +15,32 @@ const REQUESTS_A_MINUTE = 600
 const RATE_LIMIT_POLICY = `${REQUESTS_A_MINUTE};w=${MINUTE_MS / SECOND_MS}`
 
 /**
- * Puts the headers of every answer on it, and tells who asks.
+ * Puts the headers of every answer on it, and tells who asks: at once for a token that was checked before.
  * @throws Refusal where there is no good token (H1, H3), and `rate_limited`
  */
-export type Admit = (req: IncomingMessage, res: ServerResponse) => Promise<Identity>
+export type Admit = (req: IncomingMessage, res: ServerResponse) => Identity | Promise<Identity>
 
 /**
  * What stands before every route of the API: the headers of its answers, the token, and the limit of what one seller
- * asks in a minute; services and operators speak for many, and are not limited. For a token that was checked before
- * it waits for nothing but the count.
+ * asks in a minute; services and operators speak for many, and are not limited.
  */
 export function admission(tokens: Tokens, headers: AnswerHeaders): Admit {
-  const asked = new MemoryStore()
-  asked.init({ windowMs: MINUTE_MS } as Options)
+  const counts = new RequestCounts(MINUTE_MS)
 
-  return async (req, res) => {
-    carryAll(res, headers.of(headerOf(req, 'origin')))
-    const token = tokenOf(req)
-    const identity = tokens.known(token) ?? (await tokens.verify(token))
+  function counted(identity: Identity, res: ServerResponse): Identity {
     if (identity.role === 'seller') {
-      const { totalHits, resetTime } = await asked.increment(identity.sub)
-      limit(res, totalHits, resetTime)
+      const now = uptimeMs()
+      const { asked, until } = counts.add(identity.sub, now)
+      limit(res, asked, Math.ceil((until - now) / SECOND_MS))
     }
     return identity
+  }
+
+  return (req, res) => {
+    carryAll(res, headers.of(headerOf(req, 'origin')))
+    const token = tokenOf(req)
+    const known = tokens.known(token)
+    return known ? counted(known, res) : tokens.verify(token).then((identity) => counted(identity, res))
   }
 }
 
@@ -55,15 +58,14 @@ export function admitted(admit: Admit, { preflight }: AnswerHeaders): RequestHan
 
 /**
  * The fields of draft-ietf-httpapi-ratelimit-headers-07.
+ * @param reset in how many seconds the count begins anew
  * @throws Refusal `rate_limited`
  */
-function limit(res: ServerResponse, count: number, resetAt: Date | undefined): void {
-  const left = Math.max(0, REQUESTS_A_MINUTE - count)
-  const reset = Math.max(0, Math.ceil((resetAt ? wallMsUntil(resetAt) : 0) / SECOND_MS))
-  const state = `limit=${REQUESTS_A_MINUTE}, remaining=${left}, reset=${reset}`
+function limit(res: ServerResponse, asked: number, reset: number): void {
+  const left = Math.max(0, REQUESTS_A_MINUTE - asked)
   carry(res, 'RateLimit-Policy', RATE_LIMIT_POLICY)
-  carry(res, 'RateLimit', state)
-  if (count <= REQUESTS_A_MINUTE) return
+  carry(res, 'RateLimit', `limit=${REQUESTS_A_MINUTE}, remaining=${left}, reset=${reset}`)
+  if (asked <= REQUESTS_A_MINUTE) return
   carry(res, 'Retry-After', String(reset))
   throw new Refusal('rate_limited', `Too many requests: at most ${REQUESTS_A_MINUTE} a minute`)
 }

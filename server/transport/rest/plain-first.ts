@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { parse as parseQuery } from 'node:querystring'
 import { isLivestreamId } from '../../domain/livestream-id.js'
+import type { Identity } from '../../tokens.js'
 import type { Admit } from './admission.js'
 import { ignoredBody } from './body.js'
 import type { Refuse } from './errors.js'
@@ -27,15 +28,37 @@ interface PlainPath {
 export function plainFirst(routes: readonly Route[], { otherwise, admit, refuse }: PlainFirstParts): RequestListener {
   const byMethod = plainPaths(routes)
 
-  async function take(route: Route, id: string | undefined, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  /** Mostly there is nothing to wait for: neither that a token is checked, nor that a body is read. */
+  function take(route: Route, id: string | undefined, req: IncomingMessage, res: ServerResponse): void {
     try {
-      const by = await admit(req, res)
-      const reading = route.body === 'ignored' ? ignoredBody(req) : null
-      if (reading !== null) await reading
-      await route.answer({ by, params: { id }, query: queryOf(req.url ?? ''), body: undefined, request: req }, res)
+      const by = admit(req, res)
+      if (by instanceof Promise) {
+        follow(
+          by.then((identity) => answer(route, id, identity, req, res)),
+          req,
+          res,
+        )
+      } else answer(route, id, by, req, res)
     } catch (error) {
       refuse(error, req, res)
     }
+  }
+
+  function answer(
+    route: Route,
+    id: string | undefined,
+    by: Identity,
+    request: IncomingMessage,
+    res: ServerResponse,
+  ): void {
+    const asked: Asked = { by, params: { id }, query: queryOf(request.url ?? ''), body: undefined, request }
+    const reading = route.body === 'ignored' ? ignoredBody(request) : null
+    const answering = reading ? reading.then(() => route.answer(asked, res)) : route.answer(asked, res)
+    if (answering) follow(answering, request, res)
+  }
+
+  function follow(answering: Promise<void>, req: IncomingMessage, res: ServerResponse): void {
+    answering.catch((error: unknown) => refuse(error, req, res))
   }
 
   return (req, res) => {
@@ -44,7 +67,7 @@ export function plainFirst(routes: readonly Route[], { otherwise, admit, refuse 
       if (!found) continue
       const [, id] = found
       if (id !== undefined && !isLivestreamId(id)) break
-      void take(route, id, req, res)
+      take(route, id, req, res)
       return
     }
     otherwise(req, res)
