@@ -36,3 +36,15 @@ export function systemClock(onHold?: (behindMs: number) => void): Clock {
 export function uptimeMs(): number {
   return performance.now()
 }
+
+const said = { second: Number.NaN, text: '' }
+
+/** The machine's wall clock as the header `Date` says it (RFC 9110, section 5.6.7): put together once a second. */
+export function httpDate(): string {
+  const second = Math.floor(Date.now() / 1_000)
+  if (second !== said.second) {
+    said.second = second
+    said.text = new Date(second * 1_000).toUTCString()
+  }
+  return said.text
+}

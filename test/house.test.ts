@@ -31,8 +31,8 @@ const IMPORTS_ONLY: Partial<Record<Floor, readonly string[]>> = {
 /** What is made once and handed on (app.ts): between the ground and the roof only its types are imported. */
 const HANDED_ON = /^server\/(clock|log|config)\.ts$/
 const TAKES_WHAT_IT_IS_HANDED: readonly Floor[] = ['server/store', 'server/services', 'server/transport']
-/** How long something took or takes, which is nobody's decision. */
-const FREE_VALUES: readonly string[] = ['uptimeMs']
+/** How long something took or takes, and what an answer says of its making: nobody's decision. */
+const FREE_VALUES: readonly string[] = ['uptimeMs', 'httpDate']
 
 const READS_CLOCK = /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/
 const READS_ENVIRONMENT = /\bprocess\.env\b/

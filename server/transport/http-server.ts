@@ -1,6 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { SetupError } from '../domain/errors.js'
+import { SECOND_MS } from '../domain/instant.js'
+
+/** How long a connection may be idle between two requests. */
+export const KEEP_ALIVE_MS = 5 * SECOND_MS
 
 export interface HttpServer {
   readonly http: Server
@@ -14,7 +18,7 @@ export interface HttpServer {
 }
 
 export function createHttpServer(answer: RequestListener): HttpServer {
-  const http = createServer(answer)
+  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, answer)
   const unused = new Set<Socket>()
   function isUsed(socket: Socket): void {
     if (unused.delete(socket)) socket.off('close', closed)

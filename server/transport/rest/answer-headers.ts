@@ -3,13 +3,19 @@ import { Socket } from 'node:net'
 import cors from 'cors'
 import type { RequestHandler } from 'express'
 import helmet from 'helmet'
+import { fieldsOf } from './head-text.js'
 
-/** Headers as `writeHead` takes them: names and values in turn. */
-export type RawHeaders = readonly string[]
+/** Headers that many answers carry. */
+export interface SharedHeaders {
+  /** As `writeHead` takes them: names and values in turn. */
+  readonly list: readonly string[]
+  /** As they stand in a head. */
+  readonly text: string
+}
 
 export interface AnswerHeaders {
   /** What every answer to a page of this origin carries. */
-  of(origin: string | undefined): RawHeaders
+  of(origin: string | undefined): SharedHeaders
   /** Answers a browser that asks whether it may ask. */
   readonly preflight: RequestHandler
   /** Sets those of answers to whoever asks from nowhere, for what answers by other means than `reply`. */
@@ -49,19 +55,20 @@ export function answerHeaders(corsOrigins: readonly string[]): AnswerHeaders {
   }
 }
 
-function setAll(res: ServerResponse, headers: RawHeaders): void {
-  for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i] ?? '', headers[i + 1] ?? '')
+function setAll(res: ServerResponse, { list }: SharedHeaders): void {
+  for (let i = 0; i < list.length; i += 2) res.setHeader(list[i] ?? '', list[i + 1] ?? '')
 }
 
 /** What these put on an answer to a page of an origin. */
 function headersBy(
   middlewares: readonly ((req: IncomingMessage, res: ServerResponse, next: () => void) => void)[],
   origin?: string,
-): RawHeaders {
+): SharedHeaders {
   const request = new IncomingMessage(new Socket())
   request.method = 'GET'
   if (origin !== undefined) request.headers.origin = origin
   const response = new ServerResponse(request)
   for (const middleware of middlewares) middleware(request, response, () => undefined)
-  return Object.entries(response.getHeaders()).flatMap(([name, value]) => [name, String(value)])
+  const list = Object.entries(response.getHeaders()).flatMap(([name, value]) => [name, String(value)])
+  return { list, text: fieldsOf(list) }
 }

@@ -53,8 +53,8 @@ export function plainFirst(routes: readonly Route[], { otherwise, admit, refuse 
   ): void {
     const asked: Asked = { by, params: { id }, query: queryOf(request.url ?? ''), body: undefined, request }
     const reading = route.body === 'ignored' ? ignoredBody(request) : null
-    const answering = reading ? reading.then(() => route.answer(asked, res)) : route.answer(asked, res)
-    if (answering) follow(answering, request, res)
+    const answering = reading === null ? route.answer(asked, res) : reading.then(() => route.answer(asked, res))
+    if (answering instanceof Promise) follow(answering, request, res)
   }
 
   function follow(answering: Promise<void>, req: IncomingMessage, res: ServerResponse): void {

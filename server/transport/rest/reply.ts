@@ -1,5 +1,8 @@
 import type { ServerResponse } from 'node:http'
-import type { RawHeaders } from './answer-headers.js'
+import type { SharedHeaders } from './answer-headers.js'
+import { putHead } from './head-text.js'
+
+const JSON_TYPE = 'application/json; charset=utf-8'
 
 const CARRIED = Symbol('what an answer carries')
 type Carrying = ServerResponse & { [CARRIED]?: Carried }
@@ -10,7 +13,7 @@ type Carrying = ServerResponse & { [CARRIED]?: Carried }
  */
 class Carried {
   constructor(
-    readonly headers: RawHeaders | null,
+    readonly shared: SharedHeaders | null,
     readonly name: string,
     readonly value: string,
     readonly before: Carried | undefined,
@@ -23,8 +26,8 @@ export function carry(res: Carrying, name: string, value: string): void {
 }
 
 /** The same with those that many answers carry. */
-export function carryAll(res: Carrying, headers: RawHeaders): void {
-  res[CARRIED] = new Carried(headers, '', '', res[CARRIED])
+export function carryAll(res: Carrying, shared: SharedHeaders): void {
+  res[CARRIED] = new Carried(shared, '', '', res[CARRIED])
 }
 
 /** Answers with JSON, without what Express would look at first: tags, ranges and character sets, of which there are none. */
@@ -35,14 +38,25 @@ export function reply(res: Carrying, body: object, status = 200): void {
 /** The same with an answer that is JSON already. */
 export function replyText(res: Carrying, text: string, status = 200): void {
   const bytes = Buffer.byteLength(text)
-  // One list, made now: what waits for its answer holds no more than it has to.
-  let list = ['Content-Type', 'application/json; charset=utf-8', 'Content-Length', String(bytes)]
+  if (status !== 200 || !putHead(res, fieldsIn(res, bytes))) res.writeHead(status, listIn(res, bytes))
+  end(res, text, bytes === text.length)
+}
+
+function fieldsIn(res: Carrying, bytes: number): string {
+  let fields = `Content-Type: ${JSON_TYPE}\r\nContent-Length: ${bytes}\r\n`
   for (let carried = res[CARRIED]; carried; carried = carried.before) {
-    if (carried.headers) list = list.concat(carried.headers)
+    fields += carried.shared ? carried.shared.text : `${carried.name}: ${carried.value}\r\n`
+  }
+  return fields
+}
+
+function listIn(res: Carrying, bytes: number): string[] {
+  const list = ['Content-Type', JSON_TYPE, 'Content-Length', String(bytes)]
+  for (let carried = res[CARRIED]; carried; carried = carried.before) {
+    if (carried.shared) list.push(...carried.shared.list)
     else list.push(carried.name, carried.value)
   }
-  res.writeHead(status, list)
-  end(res, text, bytes === text.length)
+  return list
 }
 
 /**
