@@ -1,11 +1,13 @@
 import type { Clock } from '../../clock.js'
 import type { Instant } from '../../domain/instant.js'
-import { MINUTE_MS } from '../../domain/instant.js'
+import { MINUTE_MS, SECOND_MS } from '../../domain/instant.js'
 
 /** How long before its end a token is announced to expire; half of what is left where that is less. */
 const NOTICE_MS = MINUTE_MS
-/** The longest timer that Node can hold; past it, one would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** Node keeps a list for each length of a timer: long ones are of whole steps first, so that thousands share a few. */
+const STEP_MS = 10 * SECOND_MS
+/** The longest timer that Node can hold, in whole steps; past that, one would fire at once. */
+const LONGEST_TIMER_MS = Math.floor((2 ** 31 - 1) / STEP_MS) * STEP_MS
 
 interface Hearer {
   expiring(expiresAt: Instant): void
@@ -52,6 +54,8 @@ export class Expiry {
     clearTimeout(this.#timer)
     this.#nextAt = instant
     const inMs = Math.max(0, instant - this.#clock.wallNow())
-    this.#timer = setTimeout(Expiry.#woken, Math.min(inMs, LONGEST_TIMER_MS), this, inMs <= LONGEST_TIMER_MS)
+    const isWhole = inMs < STEP_MS
+    const stepsMs = Math.min(Math.floor(inMs / STEP_MS) * STEP_MS, LONGEST_TIMER_MS)
+    this.#timer = setTimeout(Expiry.#woken, isWhole ? inMs : stepsMs, this, isWhole)
   }
 }
