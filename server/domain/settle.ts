@@ -19,6 +19,7 @@ export function settle(
   outages: readonly Outage[],
   now: Instant,
 ): Tally {
+  // Filled and not mapped: DECISIONS.md, "A seller's state is one statement".
   const live: TalliedRun[] = []
   for (const run of liveRuns) live.push(tallied(run))
   live.sort((a, b) => a.run.id - b.run.id)

@@ -54,9 +54,7 @@ export async function loadSellerState(
   }
 }
 
-// Arrays are filled, here and on the way of these rows: V8 makes those of map and filter of another kind once it has optimized the
-// caller, which throws away what it optimized for the first kind.
-
+/** Filled and not mapped: DECISIONS.md, "A seller's state is one statement". */
 function liveRunsIn(rows: readonly Row[]): LiveRun[] {
   const runs: LiveRun[] = []
   for (const row of rows) {

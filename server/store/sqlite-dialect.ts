@@ -209,6 +209,7 @@ function namingRows(statement: Sqlite.Statement<unknown[]>): SqliteStatement {
   return {
     reader: true,
     all(parameters) {
+      // Filled and not mapped: DECISIONS.md, "A seller's state is one statement".
       const rows: Row[] = []
       for (const cells of raw.all(parameters)) rows.push(named(cells))
       return rows

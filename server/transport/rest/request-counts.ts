@@ -1,5 +1,3 @@
-import { uptimeMs } from '../../clock.js'
-
 /** What one has asked in a window. */
 export class Count {
   asked = 0
@@ -23,7 +21,7 @@ export class RequestCounts {
   }
 
   /** Counts a request at an instant of `uptimeMs`. */
-  add(who: string, now = uptimeMs()): Count {
+  add(who: string, now: number): Count {
     if (now >= this.#turnsAt) {
       this.#older = this.#younger
       this.#younger = new Map()
