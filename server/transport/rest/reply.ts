@@ -9,7 +9,7 @@ type Carrying = ServerResponse & { [CARRIED]?: Carried }
 
 /**
  * Headers that are known before there is an answer. A class, as is everything that a heartbeat is until its batch is on disk: where much of
- * what a literal makes lives that long, V8 takes it for what lives for ever, and makes the rest in the old generation at once.
+ * what a literal makes lives that long, the engine takes it for what lives for ever, and makes the rest in the old generation at once.
  */
 class Carried {
   constructor(
