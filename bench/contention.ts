@@ -16,6 +16,7 @@ import { openDatabase } from '../server/store/database.js'
 import { migrate } from '../server/store/migrate.js'
 import type { Identity } from '../server/tokens.js'
 import { startPostgres } from '../test/support/postgres.js'
+import { recordHeartbeat } from '../test/support/record-heartbeat.js'
 
 // Sixteen writers on 300 sellers of one PostgreSQL, four of each kind on four servers: how many transactions end in a
 // deadlock, which is undone and tried again. At most one in 10,000.
@@ -93,7 +94,9 @@ const writers = servers.flatMap((server) => [
   again('heartbeats', async () => {
     // A crowd, in any order, of which each turn makes a batch.
     const crowd = Array.from({ length: 100 }, any)
-    const beats = crowd.map((n) => server.heartbeats.record(streamOf(n), identity(sellerOf(n))).catch(() => undefined))
+    const beats = crowd.map((n) =>
+      recordHeartbeat(server.heartbeats, streamOf(n), identity(sellerOf(n))).catch(() => undefined),
+    )
     await Promise.all(beats)
   }),
   again('sweeps', async () => {

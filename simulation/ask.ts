@@ -1,6 +1,7 @@
 import type { EndReason } from '../client-sdk/protocol/index.js'
 import { Refusal } from '../server/domain/errors.js'
 import type { MoveAnswer } from '../server/services/credits.js'
+import { recordHeartbeat } from '../test/support/record-heartbeat.js'
 import type { Answer, Asked, Settings } from './facts.js'
 import type { AtomicSellerAct } from './history.js'
 import { identity, type Node } from './node.js'
@@ -63,7 +64,7 @@ async function answered(node: Node, seller: string, act: StreamAct, id: string):
       }
     }
     case 'ping': {
-      const answer = await heartbeats.record(id, identity(act.by === 'stranger' ? STRANGER : seller))
+      const answer = await recordHeartbeat(heartbeats, id, identity(act.by === 'stranger' ? STRANGER : seller))
       return {
         kind: 'heard',
         balance: answer.remaining_credits,

@@ -21,11 +21,9 @@ const STAMP_IS_OLD_MS = 2 * SECOND_MS
 
 export interface Heartbeats {
   /**
-   * Records that the seller is there; answers once that is on disk (A6).
-   * @throws Refusal `livestream_not_found`, `permission_denied`, `livestream_not_live`
+   * Records that the seller is there; the waiter hears once that is on disk (A6), or of a Refusal `livestream_not_found`,
+   * `permission_denied` or `livestream_not_live`.
    */
-  record(livestreamId: string, by: Identity): Promise<HeartbeatAnswer>
-  /** The same, for who has very many of them. */
   take(livestreamId: string, by: Identity, waiter: Waiter<HeartbeatAnswer>): void
   /** Whether any are not answered yet. */
   isBusy(): boolean
@@ -80,9 +78,6 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   let writing: Promise<void> | null = null
   let underWay: Promise<void> | null = null
   const alone = new Set<Promise<void>>()
-
-  const record = (livestreamId: string, by: Identity): Promise<HeartbeatAnswer> =>
-    new Promise((resolve, reject) => take(livestreamId, by, { resolve, reject }))
 
   function take(livestreamId: string, by: Identity, waiter: Waiter<HeartbeatAnswer>): void {
     const pending = filling.get(livestreamId)
@@ -238,7 +233,6 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
   const isBusy = () => underWay !== null || alone.size > 0
 
   return {
-    record,
     take,
     isBusy,
     async drained() {

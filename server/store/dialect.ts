@@ -49,8 +49,11 @@ export function reading<Row>(statement: RawBuilder<Row>): Reading<Row> {
   const texts = new WeakMap<object, string>()
   return async (db, values) => {
     const { adapter } = db.getExecutor()
-    const text = texts.get(adapter) ?? statement.compile(db).sql
-    texts.set(adapter, text)
+    let text = texts.get(adapter)
+    if (text === undefined) {
+      text = statement.compile(db).sql
+      texts.set(adapter, text)
+    }
     const atOnce = adapter instanceof TransactionalSqliteAdapter ? adapter.readAtOnce(text, values) : null
     return (atOnce as Row[] | null) ?? (await db.executeQuery<Row>(CompiledQuery.raw(text, [...values]))).rows
   }

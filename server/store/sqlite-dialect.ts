@@ -71,7 +71,7 @@ export class TransactionalSqliteAdapter extends SqliteAdapter {
     this.#turn = turn
   }
 
-  /** The rows that a statement reads of what is committed; null while somebody else has the connection. */
+  /** The rows that a statement reads of what is committed; null while somebody has the connection. */
   readAtOnce(statement: string, parameters: readonly unknown[]): unknown[] | null {
     return this.#turn.isTaken ? null : tellingAtOnce(() => this.#prepare(statement).all(parameters))
   }

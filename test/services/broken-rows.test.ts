@@ -13,6 +13,7 @@ import { faultsOfBooks } from '../support/books.js'
 import { SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
 import { editByHand, editPostgresByHand, WITHOUT_STRICT } from '../support/hand-edit.js'
 import { goLive, type LiveSeller } from '../support/many-sellers.js'
+import { recordHeartbeat } from '../support/record-heartbeat.js'
 import { until } from '../support/sockets.js'
 import { type SweptDatabase, sweptDatabase } from '../support/swept-database.js'
 
@@ -167,7 +168,7 @@ testBroken('A6: of a batch of heartbeats only that of the broken seller is refus
   await edit(`update runs set silent_since = last_activity_at - 1, last_activity_at = ${clock.now() + MINUTE_MS}
     where id = ${broken.runId}`)
   const of = ({ id: sub, livestreamId }: LiveSeller) =>
-    heartbeats.record(livestreamId, { sub, role: 'seller', expiresAt: Number.MAX_SAFE_INTEGER })
+    recordHeartbeat(heartbeats, livestreamId, { sub, role: 'seller', expiresAt: Number.MAX_SAFE_INTEGER })
   const answers = await Promise.allSettled([broken, ...healthy].map(of))
   const refused = answers.flatMap(({ status }, i) => (status === 'rejected' ? [i] : []))
   assert.is(refused.join(), '0')

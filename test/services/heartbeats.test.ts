@@ -18,6 +18,7 @@ import { faultsOfBooks } from '../support/books.js'
 import { freshDatabase, SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
 import { handClock } from '../support/hand-clock.js'
 import { goLive, type LiveSeller } from '../support/many-sellers.js'
+import { recordHeartbeat } from '../support/record-heartbeat.js'
 
 // The group commit on a real database, with nothing beside it that writes.
 
@@ -57,7 +58,8 @@ function counted(db: Db): Db {
 }
 
 const seller = (id: string): Identity => ({ sub: id, role: 'seller', expiresAt: Number.MAX_SAFE_INTEGER })
-const beat = ({ id, livestreamId }: LiveSeller): Promise<HeartbeatAnswer> => heartbeats.record(livestreamId, seller(id))
+const beat = ({ id, livestreamId }: LiveSeller): Promise<HeartbeatAnswer> =>
+  recordHeartbeat(heartbeats, livestreamId, seller(id))
 const live = (count: number, credits = 10): Promise<LiveSeller[]> =>
   goLive(database, { count, credits, at: clock.now(), policy })
 const now = (): string => new Date(clock.now()).toISOString()
@@ -175,10 +177,10 @@ test('A7: in one batch each is treated as it is: unwarned, warned, due, ended, o
     codeOf(beat(warned)),
     codeOf(beat(silent)),
     codeOf(beat(ended)),
-    codeOf(heartbeats.record(fresh.livestreamId, others)),
-    codeOf(heartbeats.record(fresh.livestreamId, { ...seller(fresh.id), role: 'service' })),
-    codeOf(heartbeats.record(fresh.livestreamId, { ...seller(fresh.id), role: 'operator' })),
-    codeOf(heartbeats.record('nowhere', others)),
+    codeOf(recordHeartbeat(heartbeats, fresh.livestreamId, others)),
+    codeOf(recordHeartbeat(heartbeats, fresh.livestreamId, { ...seller(fresh.id), role: 'service' })),
+    codeOf(recordHeartbeat(heartbeats, fresh.livestreamId, { ...seller(fresh.id), role: 'operator' })),
+    codeOf(recordHeartbeat(heartbeats, 'nowhere', others)),
     codeOf(beat(fresh)),
   ])
   assert.equal(codes, [
@@ -280,7 +282,7 @@ test('A6: drained resolves when all is answered, also what is settled by itself 
   // Between the batch and the one that is settled after it, another process writes for a while.
   const first = beat(fresh).then(() => busy.exec('begin immediate'))
   beat(warned).then(count, count)
-  heartbeats.record('nowhere', seller(warned.id)).then(count, count)
+  recordHeartbeat(heartbeats, 'nowhere', seller(warned.id)).then(count, count)
   await first
   setTimeout(() => busy.exec('rollback').close(), 100)
   await heartbeats.drained()
@@ -312,11 +314,13 @@ if (!testsPostgres) {
     // Now a settling heartbeat, which has to stamp and to write, cannot be stored.
     ownClock.advance(11 * MINUTE_MS)
     const before = await own.db.selectFrom('runs').selectAll().execute()
-    const refused: unknown = await beats.record(ann.livestreamId, seller(ann.id)).catch((error: unknown) => error)
+    const refused: unknown = await recordHeartbeat(beats, ann.livestreamId, seller(ann.id)).catch(
+      (error: unknown) => error,
+    )
     assert.is((refused as Refusal).code, 'temporarily_unavailable')
     assert.equal(await own.db.selectFrom('runs').selectAll().execute(), before)
     await sql.raw('pragma max_page_count = 1000000').execute(own.db)
-    const { last_activity } = await beats.record(ann.livestreamId, seller(ann.id))
+    const { last_activity } = await recordHeartbeat(beats, ann.livestreamId, seller(ann.id))
     assert.is(Date.parse(last_activity), ownClock.now())
     const run = await own.db.selectFrom('runs').selectAll().executeTakeFirstOrThrow()
     assert.is(run.ended_at, null, 'and the time without a stamp was an outage')

@@ -12,6 +12,7 @@ import type { Database } from '../../server/store/database.js'
 import type { Identity } from '../../server/tokens.js'
 import { SILENT_LOG } from './fresh-database.js'
 import { type HandClock, handClock } from './hand-clock.js'
+import { recordHeartbeat } from './record-heartbeat.js'
 
 /** The services on a real database, without a server: what sellers, operators, commands and time do to it. */
 export interface MeteredWorld {
@@ -61,7 +62,7 @@ export async function meteredWorld(
   }
 
   async function beat(seller: string, livestream: string): Promise<void> {
-    await heartbeats.record(livestream, identity(seller))
+    await recordHeartbeat(heartbeats, livestream, identity(seller))
   }
 
   return {
