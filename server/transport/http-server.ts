@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { SetupError } from '../domain/errors.js'
 import { SECOND_MS } from '../domain/instant.js'
+import { UnreadableRequest } from './unread-body.js'
 
 /** How long a connection may be idle between two requests. */
 export const KEEP_ALIVE_MS = 5 * SECOND_MS
@@ -18,7 +19,7 @@ export interface HttpServer {
 }
 
 export function createHttpServer(answer: RequestListener): HttpServer {
-  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, answer)
+  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, IncomingMessage: UnreadableRequest }, answer)
   const unused = new Set<Socket>()
   function isUsed(socket: Socket): void {
     if (unused.delete(socket)) socket.off('close', closed)

@@ -15,8 +15,8 @@ export const jsonBody: RequestHandler = express.json({ limit: LARGEST_BODY_BYTES
  * @throws Refusal `payload_too_large`
  */
 export function ignoredBody(req: IncomingMessage): Promise<void> | null {
-  if (headerOf(req, 'transfer-encoding') === undefined) {
-    // Node itself holds a body to its length, and drops what nobody reads.
+  if (tellsLength(req)) {
+    // Node itself holds a body to its length.
     if (Number(headerOf(req, 'content-length') ?? 0) > LARGEST_BODY_BYTES) throw tooLarge()
     return null
   }
@@ -32,6 +32,9 @@ export function ignoredBody(req: IncomingMessage): Promise<void> | null {
     req.on('data', count).once('end', resolve)
   })
 }
+
+/** Whether a request says how long its body is; one without a body does too. */
+export const tellsLength = (req: IncomingMessage): boolean => headerOf(req, 'transfer-encoding') === undefined
 
 function tooLarge(): Refusal {
   return new Refusal('payload_too_large', 'The body is larger than 16 KiB')

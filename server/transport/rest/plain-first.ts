@@ -2,8 +2,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { parse as parseQuery } from 'node:querystring'
 import { isLivestreamId } from '../../domain/livestream-id.js'
 import type { Identity } from '../../tokens.js'
+import { leaveUnread } from '../unread-body.js'
 import type { Admit } from './admission.js'
-import { ignoredBody } from './body.js'
+import { ignoredBody, tellsLength } from './body.js'
 import type { Refuse } from './errors.js'
 import type { Asked, Route } from './route.js'
 
@@ -30,6 +31,7 @@ export function plainFirst(routes: readonly Route[], { otherwise, admit, refuse 
 
   /** Mostly there is nothing to wait for: neither that a token is checked, nor that a body is read. */
   function take(route: Route, id: string | undefined, req: IncomingMessage, res: ServerResponse): void {
+    if (route.body === 'none' || tellsLength(req)) leaveUnread(req)
     try {
       const by = admit(req, res)
       if (by instanceof Promise) {
