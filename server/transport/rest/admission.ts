@@ -8,7 +8,6 @@ import { bearerToken, type Identity, type Tokens } from '../../tokens.js'
 import type { AnswerHeaders } from './answer-headers.js'
 import { carry, carryAll } from './reply.js'
 import { RequestCounts } from './request-counts.js'
-import { headerOf } from './request-header.js'
 
 /** A page of the guide calls once in five minutes; this stops a loop gone wild, not a page with many tabs. */
 const REQUESTS_A_MINUTE = 600
@@ -37,7 +36,7 @@ export function admission(tokens: Tokens, headers: AnswerHeaders): Admit {
   }
 
   return (req, res) => {
-    carryAll(res, headers.of(headerOf(req, 'origin')))
+    carryAll(res, headers.of(req.headers.origin))
     const token = tokenOf(req)
     const known = tokens.known(token)
     return known ? counted(known, res) : tokens.verify(token).then((identity) => counted(identity, res))
@@ -75,7 +74,7 @@ type Speaking = Socket & { [SAID]?: { readonly header: string; readonly token: s
 
 /** The token of a request. A connection mostly says the same at each; its header is taken apart once. */
 function tokenOf(req: IncomingMessage): string {
-  const header = headerOf(req, 'authorization')
+  const header = req.headers.authorization
   const connection: Speaking = req.socket
   const said = connection[SAID]
   if (said !== undefined && said.header === header) return said.token

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import express, { type RequestHandler } from 'express'
 import { Refusal } from '../../domain/errors.js'
-import { headerOf } from './request-header.js'
 
 /** The largest body that is read, of any route. */
 export const LARGEST_BODY_BYTES = 16 * 1024
@@ -17,7 +16,7 @@ export const jsonBody: RequestHandler = express.json({ limit: LARGEST_BODY_BYTES
 export function ignoredBody(req: IncomingMessage): Promise<void> | null {
   if (tellsLength(req)) {
     // Node itself holds a body to its length.
-    if (Number(headerOf(req, 'content-length') ?? 0) > LARGEST_BODY_BYTES) throw tooLarge()
+    if (Number(req.headers['content-length'] ?? 0) > LARGEST_BODY_BYTES) throw tooLarge()
     return null
   }
   return new Promise<void>((resolve, reject) => {
@@ -34,7 +33,7 @@ export function ignoredBody(req: IncomingMessage): Promise<void> | null {
 }
 
 /** Whether a request says how long its body is; one without a body does too. */
-export const tellsLength = (req: IncomingMessage): boolean => headerOf(req, 'transfer-encoding') === undefined
+export const tellsLength = (req: IncomingMessage): boolean => req.headers['transfer-encoding'] === undefined
 
 function tooLarge(): Refusal {
   return new Refusal('payload_too_large', 'The body is larger than 16 KiB')
