@@ -25,8 +25,8 @@ interface FetchedKey {
   readonly key: KeyObject
 }
 
-/** Finds the public key that a token's `kid` names; without a `kid` the only key of the set. */
-export type FindKey = (kid: string | undefined) => Promise<KeyObject>
+/** Finds the public key that a token's `kid` names, at once where it is at hand; without a `kid` the only key of the set. */
+export type FindKey = (kid: string | undefined) => KeyObject | Promise<KeyObject>
 
 /**
  * The public keys behind a JWKS address (RFC 7517), fetched when first needed. A `kid` that is not known has the set
@@ -66,18 +66,20 @@ export function fetchedKeys(url: string, clock: Clock): FindKey {
     await underWay
   }
 
-  return async (kid) => {
-    const known = find(kid)
-    if (known && !hasPassed(USABLE_MS, fetchedAt)) {
-      // Fetched behind the back of whoever waits for this key.
-      if (hasPassed(FRESH_MS, fetchedAt)) void refresh()
-      return known
-    }
+  const fetched = async (kid: string | undefined): Promise<KeyObject> => {
     await refresh()
     const key = find(kid)
     if (failure && (!key || hasPassed(USABLE_MS, fetchedAt))) throw failure
     if (!key) throw new Refusal('token_invalid', 'The token is signed with a key that is not known here')
     return key
+  }
+
+  return (kid) => {
+    const known = find(kid)
+    if (!known || hasPassed(USABLE_MS, fetchedAt)) return fetched(kid)
+    // Fetched behind the back of whoever asks for this key.
+    if (hasPassed(FRESH_MS, fetchedAt)) void refresh()
+    return known
   }
 }
 

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { z } from 'zod'
 import type { Role } from '../client-sdk/protocol/index.js'
@@ -20,19 +21,17 @@ export interface TokenRequest {
 
 export interface Tokens {
   /**
-   * Tells who a token speaks for. One that was verified before is remembered until it expires, and costs next to nothing.
+   * Tells who a token speaks for: at once, unless a key has to be fetched for it. One that was verified before is remembered until
+   * it expires, and costs next to nothing.
    *
    * @throws Refusal `token_missing` where it is empty; `token_expired`; `token_without_expiry`; `token_invalid` for
    * everything else, with a text that says what is wrong and shows nothing of the token
    * @throws KeysUnavailable (jwks.ts) where the keys have to be fetched, and cannot be
    */
-  verify(token: string): Promise<Identity>
+  verify(token: string): Identity | Promise<Identity>
 
   /** The same for who says a token once, as a socket does: it is not remembered for that. */
-  verifyOnce(token: string): Promise<Identity>
-
-  /** The same, at once, of a token that was verified before and is remembered; null for any other. */
-  known(token: string): Identity | null
+  verifyOnce(token: string): Identity | Promise<Identity>
 
   /**
    * Makes a token, for the issuer and the audience that are configured.
@@ -49,20 +48,34 @@ const MOST_HEADERS = 100
 /** Verifies and signs tokens by `keys`. Their expiry goes by the wall clock (P2). */
 export function createTokens(keys: TokenKeys, clock: Clock): Tokens {
   const memory = createMemory()
-  const checkSignature = signatureCheck(keys, clock)
-  const known = (token: string): Identity | null => memory.recall(token, clock.wallNow())
-  const check = async (token: string): Promise<Identity> =>
-    readClaims(await checkSignature(token), keys, clock.wallNow())
+  const findKey = keyFinder(keys, clock)
+  const algorithms = [...keys.algorithms]
+  const identityIn = (token: string, key: KeyObject): Identity =>
+    readClaims(payloadOf(token, key, algorithms), keys, clock.wallNow())
+
+  function check(token: string): Identity | Promise<Identity> {
+    if (token === '') throw missingToken()
+    if (token.length > LONGEST_TOKEN) throw invalidToken(`The token is longer than ${LONGEST_TOKEN} characters`)
+    const key = findKey(token)
+    return key instanceof Promise ? key.then((fetched) => identityIn(token, fetched)) : identityIn(token, key)
+  }
+
+  function remember(token: string, identity: Identity): Identity {
+    // A fetched key can be withdrawn, so its signatures are looked at again.
+    memory.remember(token, identity, keys.kind === 'jwks' ? clock.wallNow() + FRESH_MS : LAST_INSTANT)
+    return identity
+  }
+
+  const recall = (token: string): Identity | null => memory.recall(token, clock.wallNow())
   return {
-    known,
-    verifyOnce: async (token) => known(token) ?? check(token),
-    async verify(token) {
-      const identityKnown = known(token)
-      if (identityKnown) return identityKnown
-      const identity = await check(token)
-      // A fetched key can be withdrawn, so its signatures are looked at again.
-      memory.remember(token, identity, keys.kind === 'jwks' ? clock.wallNow() + FRESH_MS : LAST_INSTANT)
-      return identity
+    verifyOnce: (token) => recall(token) ?? check(token),
+    verify(token) {
+      const known = recall(token)
+      if (known) return known
+      const identity = check(token)
+      return identity instanceof Promise
+        ? identity.then((checked) => remember(token, checked))
+        : remember(token, identity)
     },
     sign: (request) => signed(request, keys, clock.wallNow()),
   }
@@ -120,34 +133,33 @@ interface Remembered {
   readonly until: Instant
 }
 
-/** Makes the function that gives the payload of a token that is signed as it should be; its claims are not looked at. */
-function signatureCheck(keys: TokenKeys, clock: Clock): (token: string) => Promise<unknown> {
-  const algorithms = [...keys.algorithms]
-  const findKey: FindKey = keys.kind === 'jwks' ? fetchedKeys(keys.url, clock) : async () => keys.key
+/** Makes the function that finds the key by which a token says to be signed. */
+function keyFinder(keys: TokenKeys, clock: Clock): (token: string) => KeyObject | Promise<KeyObject> {
+  const findKey: FindKey = keys.kind === 'jwks' ? fetchedKeys(keys.url, clock) : () => keys.key
   /** Headers as they are written; an issuer has one for each key. */
   const kidOf = new Map<string, string | undefined>()
 
   function kidIn(token: string): string | undefined {
     const written = token.slice(0, token.indexOf('.'))
     if (kidOf.has(written)) return kidOf.get(written)
-    const { kid } = readHeader(token, algorithms)
+    const { kid } = readHeader(token, keys.algorithms)
     if (kidOf.size >= MOST_HEADERS) kidOf.clear()
     kidOf.set(written, kid)
     return kid
   }
 
-  return async (token) => {
-    if (token === '') throw missingToken()
-    if (token.length > LONGEST_TOKEN) throw invalidToken(`The token is longer than ${LONGEST_TOKEN} characters`)
-    const key = await findKey(kidIn(token))
-    try {
-      // The claims are read by readClaims: jsonwebtoken knows no clock but its own.
-      return jwt.verify(token, key, { algorithms, ignoreExpiration: true, ignoreNotBefore: true })
-    } catch {
-      // Says so where there is more wrong with it.
-      readHeader(token, algorithms)
-      throw invalidToken('The signature of the token is wrong')
-    }
+  return (token) => findKey(kidIn(token))
+}
+
+/** The payload of a token that is signed as it should be; its claims are not looked at. */
+function payloadOf(token: string, key: KeyObject, algorithms: Algorithm[]): unknown {
+  try {
+    // The claims are read by readClaims: jsonwebtoken knows no clock but its own.
+    return jwt.verify(token, key, { algorithms, ignoreExpiration: true, ignoreNotBefore: true })
+  } catch {
+    // Says so where there is more wrong with it.
+    readHeader(token, algorithms)
+    throw invalidToken('The signature of the token is wrong')
   }
 }
 

@@ -14,7 +14,7 @@ const REQUESTS_A_MINUTE = 600
 const RATE_LIMIT_POLICY = `${REQUESTS_A_MINUTE};w=${MINUTE_MS / SECOND_MS}`
 
 /**
- * Puts the headers of every answer on it, and tells who asks: at once for a token that was checked before.
+ * Puts the headers of every answer on it, and tells who asks: at once, unless a key has to be fetched for the token.
  * @throws Refusal where there is no good token (H1, H3), and `rate_limited`
  */
 export type Admit = (req: IncomingMessage, res: ServerResponse) => Identity | Promise<Identity>
@@ -37,9 +37,8 @@ export function admission(tokens: Tokens, headers: AnswerHeaders): Admit {
 
   return (req, res) => {
     carryAll(res, headers.of(req.headers.origin))
-    const token = tokenOf(req)
-    const known = tokens.known(token)
-    return known ? counted(known, res) : tokens.verify(token).then((identity) => counted(identity, res))
+    const by = tokens.verify(tokenOf(req))
+    return by instanceof Promise ? by.then((identity) => counted(identity, res)) : counted(by, res)
   }
 }
 

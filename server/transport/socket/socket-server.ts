@@ -61,21 +61,32 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
     if (conn.transport.name === 'polling') Object.assign(conn.transport, { closeTimeout: FLUSH_WITHIN_MS })
   })
 
-  async function admit(socket: { handshake: { auth: unknown }; data: { identity: Identity } }): Promise<void> {
-    const { token } = parse(handshakeAuth, socket.handshake.auth)
-    const identity = await services.tokens.verifyOnce(token)
-    // E1: a socket meters its own seller's livestreams, and there is nothing else to do on it.
-    if (identity.role !== 'seller') throw permissionDenied()
-    socket.data.identity = identity
+  /** Null where there is nothing to wait for, as nearly always. */
+  function admit(socket: { handshake: { auth: unknown }; data: { identity: Identity } }): Promise<void> | null {
+    const take = (identity: Identity): void => {
+      // E1: a socket meters its own seller's livestreams, and there is nothing else to do on it.
+      if (identity.role !== 'seller') throw permissionDenied()
+      socket.data.identity = identity
+    }
+    const by = services.tokens.verifyOnce(parse(handshakeAuth, socket.handshake.auth).token)
+    if (by instanceof Promise) return by.then(take)
+    take(by)
+    return null
   }
   io.use((socket, next) => {
-    admit(socket).then(
-      () => next(),
-      (error: unknown) => {
-        if (!(error instanceof Refusal)) log.error({ err: error }, 'handshake failed')
-        next(refuse(error))
-      },
-    )
+    const refused = (error: unknown): void => {
+      if (!(error instanceof Refusal)) log.error({ err: error }, 'handshake failed')
+      next(refuse(error))
+    }
+    let admitting: Promise<void> | null
+    try {
+      admitting = admit(socket)
+    } catch (error) {
+      refused(error)
+      return
+    }
+    if (admitting !== null) admitting.then(() => next(), refused)
+    else next()
   })
 
   const requests = createRequests(parts)
