@@ -12,6 +12,16 @@ type Dumping = { [dump](): void }
 export class UnreadableRequest extends IncomingMessage {
   isUnread = false
 
+  static {
+    // Node forgets a request that is answered once this is true, and else with the next one on its connection. Node has it as an
+    // accessor, of which the types know nothing.
+    Object.defineProperty(UnreadableRequest.prototype, 'readableEnded', {
+      get(this: UnreadableRequest): boolean {
+        return this.isUnread || Reflect.get(IncomingMessage.prototype, 'readableEnded', this)
+      },
+    })
+  }
+
   /** Node stops reading from the connection where this is not true. */
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     return this.isUnread || super.push(chunk, encoding)

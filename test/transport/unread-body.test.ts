@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createHttpServer } from '../../server/transport/http-server.js'
@@ -32,6 +34,9 @@ async function withServer(answer: RequestListener, ask: (url: string) => Promise
   }
 }
 
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
 const head = (method: string, path: string, more = '') => `${method} ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`
 const LAST = 'Connection: close\r\n'
 
@@ -59,6 +64,29 @@ test('a body that is left unread is dropped as it comes, and the next request is
     assert.equal(statuses, ['200', '200', '200', '200', '200'])
   })
   assert.equal(heard, ['/read data', '/read end'])
+})
+
+test('a request is forgotten once it is answered, and its memory with it', async () => {
+  const kept: WeakRef<object>[] = []
+  const answer: RequestListener = (req, res) => {
+    leaveUnread(req)
+    kept.push(new WeakRef(req))
+    res.end('{}')
+  }
+  await withServer(answer, async (url) => {
+    const { hostname, port } = new URL(url)
+    const socket = connect(Number(port), hostname)
+    socket.write(head('GET', '/'))
+    await once(socket, 'data')
+    // The connection stays, with nothing more to come.
+    for (let tries = 0; kept[0]?.deref() !== undefined && tries < 20; tries += 1) {
+      await sleep(10)
+      collectGarbage()
+    }
+    assert.is(kept.length, 1)
+    assert.is(kept[0]?.deref(), undefined)
+    socket.destroy()
+  })
 })
 
 test('a request that breaks off is told as such, unread or not', async () => {
