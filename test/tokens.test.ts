@@ -1,14 +1,4 @@
-import {
-  createHmac,
-  createPublicKey,
-  createSecretKey,
-  createSign,
-  generateKeyPairSync,
-  type KeyObject,
-} from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createHmac, createSecretKey, createSign, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -18,6 +8,7 @@ import { KeysUnavailable } from '../server/jwks.js'
 import type { TokenKeys } from '../server/jwt-config.js'
 import { bearerToken, createTokens, type Identity, type Tokens } from '../server/tokens.js'
 import { handClock } from './support/hand-clock.js'
+import { jwk, keyProvider } from './support/key-provider.js'
 
 const NOW = Date.UTC(2026, 5, 1)
 const NOW_S = NOW / 1_000
@@ -407,51 +398,14 @@ for (const { header, is } of headers) {
   })
 }
 
-/** A JWKS address on this machine that says what the test wants. */
-async function provider() {
-  const keys: object[] = []
-  let status = 200
-  let requests = 0
-  const server = createServer((_, response) => {
-    requests += 1
-    response
-      .writeHead(status, { 'content-type': 'application/json', location: '/elsewhere' })
-      .end(JSON.stringify({ keys }))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  return {
-    config: {
-      kind: 'jwks',
-      url: `http://127.0.0.1:${port}/jwks.json`,
-      algorithms: ['RS256', 'ES256'],
-      ...anyone,
-    } satisfies TokenKeys,
-    publish: (...published: object[]) => keys.splice(0, keys.length, ...published),
-    answer: (code: number) => {
-      status = code
-    },
-    requests: () => requests,
-    close: () => {
-      server.closeAllConnections()
-      return new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
-
-const jwk = (key: KeyObject, kid?: string): object => ({
-  ...createPublicKey(key).export({ format: 'jwk' }),
-  use: 'sig',
-  ...(kid && { kid }),
-})
 const MINUTE = 60_000
 
 function withProvider(
   title: string,
-  handler: (it: Awaited<ReturnType<typeof provider>> & ReturnType<typeof setUp>) => Promise<void>,
+  handler: (it: Awaited<ReturnType<typeof keyProvider>> & ReturnType<typeof setUp>) => Promise<void>,
 ) {
   test(title, async () => {
-    const fake = await provider()
+    const fake = await keyProvider()
     try {
       await handler({ ...fake, ...setUp(fake.config) })
     } finally {

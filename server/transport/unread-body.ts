@@ -6,7 +6,7 @@ type Dumping = { [dump](): void }
 
 /**
  * A request that can be told that nobody reads its body. Node makes a stream of it that ends and closes in five steps, once it is
- * answered, also where there is no body: a tenth of a heartbeat. What is overridden here only saves those steps: were Node to
+ * answered, also where there is no body: about a tenth of a heartbeat. What is overridden here only saves those steps: were Node to
  * call it no more, it would take them.
  */
 export class UnreadableRequest extends IncomingMessage {

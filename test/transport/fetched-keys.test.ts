@@ -1,38 +1,25 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { generateKeyPairSync } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { jwk, keyProvider } from '../support/key-provider.js'
 import { startServer } from '../support/server.js'
 import { connect, disconnectAll, refusal } from '../support/sockets.js'
 
 // Both doors where tokens have to wait for the keys of their issuer: the first of a key, and after that none.
 
-const [known, unknown] = ['known', 'unknown'].map(() => generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey)
-const jwk = (key: KeyObject, kid: string): object => ({ ...createPublicKey(key).export({ format: 'jwk' }), kid })
-
-let asked = 0
-let status = 200
-const issuer = createServer((_, response) => {
-  asked += 1
-  const keys = known ? [jwk(known, 'known')] : []
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ keys }))
-}).listen(0, '127.0.0.1')
-await once(issuer, 'listening')
-const { port } = issuer.address() as AddressInfo
-
-const server = await startServer({ JWT_SECRET: undefined, JWT_JWKS_URL: `http://127.0.0.1:${port}/` })
+const privateKey = () => generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey
+const [known, unknown] = [privateKey(), privateKey()]
+const provider = await keyProvider()
+provider.publish(jwk(known, 'known'))
+const server = await startServer({ JWT_SECRET: undefined, JWT_JWKS_URL: provider.config.url })
 test.after(async () => {
   disconnectAll()
   await server.close()
-  issuer.closeAllConnections()
-  issuer.close()
+  await provider.close()
 })
 
 function token(sub: string, key = known, kid = 'known', role = 'seller'): string {
-  if (!key) throw new Error('There is no key')
   const exp = Math.floor(server.clock.wallNow() / 1_000) + 3_600
   return jwt.sign({ sub, role, exp }, key, { algorithm: 'RS256', keyid: kid, noTimestamp: true })
 }
@@ -40,21 +27,21 @@ function token(sub: string, key = known, kid = 'known', role = 'seller'): string
 const overRest = (by: string) => server.request('GET', '/api/credits', { token: by })
 
 test('P1, H3: keys that cannot be fetched let nobody in, and are no fault of whose token it is', async () => {
-  status = 500
+  provider.answer(500)
   assert.is((await overRest(token('ann'))).status, 500)
   assert.is((await refusal(server.url, { auth: { token: token('ann') } })).data?.code, 'internal_error')
-  status = 200
+  provider.answer(200)
   await server.pass(6_000)
 })
 
 test('P1, H3: a token that waits for a key is taken, and those after it wait for nothing', async () => {
-  const before = asked
+  const before = provider.requests()
   const { body } = await overRest(token('ann'))
   assert.is(body.balance, 0)
   await connect(server.url, token('ann'))
   await connect(server.url, token('ben'))
   assert.is((await overRest(token('ben'))).status, 200)
-  assert.is(asked, before + 1)
+  assert.is(provider.requests(), before + 1)
 })
 
 test('P1, H3: a token by a key that its issuer does not have is refused', async () => {
