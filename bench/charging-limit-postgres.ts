@@ -22,14 +22,15 @@ const inserted = (prefix: '' | 'raw_'): string => `entered as (
     insert into ${prefix}events (seller_id, seq, kind, occurred_at, payload)
     select seller_id, seq, 'credit_update', at, payload from item)`
 
-const BILLED = 'update runs set billed_intervals = interval_index + 1, paid_interval = interval_index, due_at = next_at'
+const BILLED = `update runs set billed_intervals = interval_index + 1, paid_interval = interval_index, due_at = next_at,
+    credits_consumed = consumed from item where runs.id = item.id`
 
 const STATEMENTS: Record<LimitForm, string> = {
-  guarded: `with ${ITEMS}, ${inserted('')} ${BILLED} from item where runs.id = item.id`,
+  guarded: `with ${ITEMS}, ${inserted('')} ${BILLED}`,
   bare: `with ${ITEMS}, ${inserted('')},
     moved as (
       update credit_accounts as a set balance = item.balance, last_seq = item.seq from item where a.seller_id = item.seller_id)
-    ${BILLED}, credits_consumed = consumed from item where runs.id = item.id`,
+    ${BILLED}`,
   insert: `with ${ITEMS}, ${inserted('raw_')} select 1`,
 }
 

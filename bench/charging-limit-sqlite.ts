@@ -47,12 +47,13 @@ function insertInto(sqlite: Sqlite.Database, prefix: '' | 'raw_'): (rows: KnownR
 
 function charging(sqlite: Sqlite.Database, allByHand: boolean): (rows: KnownRows) => void {
   const insert = insertInto(sqlite, '')
-  const bill = 'update runs set billed_intervals = ?, paid_interval = ?, due_at = ?'
-  const run = sqlite.prepare(`${bill}${allByHand ? ', credits_consumed = ?' : ''} where id = ?`)
+  const run = sqlite.prepare(
+    'update runs set billed_intervals = ?, paid_interval = ?, due_at = ?, credits_consumed = ? where id = ?',
+  )
   const account = sqlite.prepare('update credit_accounts set balance = ?, last_seq = ? where seller_id = ?')
   return (rows) => {
     const { id, sellerId, nextAt, interval, consumed, balance, seq } = rows
-    run.run(interval + 1, interval, nextAt, ...(allByHand ? [consumed] : []), id)
+    run.run(interval + 1, interval, nextAt, consumed, id)
     insert(rows)
     if (allByHand) account.run(balance, seq, sellerId)
   }

@@ -25,26 +25,31 @@ export function postgresGuards(): string[] {
         or new.warned_at is distinct from old.warned_at))
       execute function refuse('E4: an ended run is never changed')`,
 
-    // B3, B7: an entry moves the balance, and nothing else can. Accounts are held first, so that what is checked is so.
+    // B3, B7: an entry moves the balance, and nothing else can. Accounts are held, so that what is checked is so.
     `create function ledger_moves_balance() returns trigger ${PLANNED_ANEW} as $$
+      declare astray bigint; ahead bigint;
       begin
-        perform 1 from credit_accounts where seller_id in (select seller_id from added) order by seller_id
-          for no key update;
-        if 0 < (
-          select count(*) from (
+        with held as (
+          select seller_id, balance from credit_accounts where seller_id in (select seller_id from added)
+          order by seller_id for no key update)
+        select count(*) filter (where balance_after <> balance_before + amount), count(*) filter (where unreached)
+          into astray, ahead
+          from (
             select e.amount, e.balance_after,
-              coalesce(lag(e.balance_after) over (partition by e.seller_id order by e.id), a.balance) as balance_before
-            from added as e join credit_accounts as a on a.seller_id = e.seller_id) as moved
-          where balance_after <> balance_before + amount) then
+              coalesce(lag(e.balance_after) over (partition by e.seller_id order by e.id), a.balance) as balance_before,
+              e.interval_index >= r.billed_intervals as unreached
+            from added as e join held as a on a.seller_id = e.seller_id left join runs as r on r.id = e.run_id) as moved;
+        if astray > 0 then
           raise exception 'B7: an entry starts from the balance of its account'
+            using errcode = 'integrity_constraint_violation';
+        end if;
+        if ahead > 0 then
+          raise exception 'B2: an interval is deducted once its run has come to it'
             using errcode = 'integrity_constraint_violation';
         end if;
         update credit_accounts as a set balance = newest.balance_after
           from (select distinct on (seller_id) seller_id, balance_after from added order by seller_id, id desc) as newest
           where a.seller_id = newest.seller_id;
-        update runs as r set credits_consumed = r.credits_consumed - moved.amount
-          from (select run_id, sum(amount) as amount from added where run_id is not null group by run_id) as moved
-          where r.id = moved.run_id;
         return null;
       end $$`,
     `create trigger ledger_moves_balance after insert on ledger_entries
@@ -64,11 +69,9 @@ export function postgresGuards(): string[] {
     `create trigger accounts_start_empty before insert on credit_accounts for each row
       when (new.balance <> 0 or new.last_seq <> 0) execute function refuse('B7: an account starts empty')`,
 
-    // V2
+    // V2. Nothing needs to be held: two events of one place would have one key.
     `create function events_move_sequence() returns trigger ${PLANNED_ANEW} as $$
       begin
-        perform 1 from credit_accounts where seller_id in (select seller_id from added) order by seller_id
-          for no key update;
         if 0 < (
           select count(*) from (
             select e.seq, a.last_seq + row_number() over (partition by e.seller_id order by e.seq) as next

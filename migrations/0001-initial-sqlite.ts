@@ -12,10 +12,11 @@ export function sqliteGuards(): string[] {
     `create trigger ledger_fits before insert on ledger_entries
       when new.balance_after <> (select balance from credit_accounts where seller_id = new.seller_id) + new.amount
       begin select raise(abort, 'B7: an entry starts from the balance of its account'); end`,
-    `create trigger ledger_moves_balance after insert on ledger_entries begin
-      update credit_accounts set balance = new.balance_after where seller_id = new.seller_id;
-      update runs set credits_consumed = credits_consumed - new.amount where id = new.run_id;
-    end`,
+    `create trigger ledger_moves_balance after insert on ledger_entries
+      begin update credit_accounts set balance = new.balance_after where seller_id = new.seller_id; end`,
+    `create trigger ledger_follows_run after insert on ledger_entries
+      when new.interval_index >= (select billed_intervals from runs where id = new.run_id)
+      begin select raise(abort, 'B2: an interval is deducted once its run has come to it'); end`,
     `create trigger accounts_follow_ledger before update of balance on credit_accounts
       when new.balance <> coalesce(
         (select balance_after from ledger_entries where seller_id = new.seller_id order by id desc limit 1), 0)

@@ -79,7 +79,8 @@ function tables({ int, text, counter, stampKey, end, endKeyed }: Words): string[
       refund_grace_ms ${int} not null check (refund_grace_ms >= 0),
       billed_intervals ${int} not null check (billed_intervals >= 0),
       paid_interval ${int} check (paid_interval < billed_intervals),
-      credits_consumed ${int} not null default 0 check (credits_consumed >= 0),
+      credits_consumed ${int} not null default 0
+        constraint runs_credits_consumed_check check (credits_consumed between 0 and billed_intervals),
       last_activity_at ${int} not null check (last_activity_at >= started_at),
       silent_since ${int} not null check (silent_since >= last_activity_at),
       warned_at ${int},

@@ -59,8 +59,8 @@ export function reading<Row>(statement: RawBuilder<Row>): Reading<Row> {
   }
 }
 
-/** The columns of rows that are handed to the database, in their order. */
-export type Columns = Readonly<Record<string, 'text' | 'bigint'>>
+/** The columns of rows that are handed to the database, in their order: of a `change`, by how much a whole number moves. */
+export type Columns = Readonly<Record<string, 'text' | 'bigint' | 'change'>>
 
 /** Rows as a table of these columns and of `position`, in their order from 0 or 1 on: as few parameters as there can be. */
 export function rowsOf(
@@ -75,7 +75,9 @@ export function rowsOf(
       sql`item`,
     )
   }
-  const arrays = names.map((name, i) => sql`${rows.map((row) => row[i])}::${sql.raw(columns[name] ?? '')}[]`)
+  const arrays = names.map(
+    (name, i) => sql`${rows.map((row) => row[i])}::${sql.raw(columns[name] === 'text' ? 'text' : 'bigint')}[]`,
+  )
   const refs = sql.join([...names, 'position'].map((name) => sql.ref(name)))
   return sql`unnest(${sql.join(arrays)}) with ordinality`.as<'item'>(sql`item(${refs})`)
 }
@@ -106,10 +108,14 @@ export async function updateRows(db: Db, table: string, columns: Columns, rows: 
   const id = changing.pop() ?? ''
   const { adapter } = db.getExecutor()
   if (adapter instanceof TransactionalSqliteAdapter) {
-    adapter.forEach(`update ${table} set ${changing.map((name) => `${name} = ?`)} where ${id} = ?`, rows)
+    const set = changing.map((name) => (columns[name] === 'change' ? `${name} = ${name} + ?` : `${name} = ?`))
+    adapter.forEach(`update ${table} set ${set} where ${id} = ?`, rows)
     return
   }
-  const set = changing.map((name) => sql`${sql.ref(name)} = item.${sql.ref(name)}`)
+  const set = changing.map((name) => {
+    const before = columns[name] === 'change' ? sql`${sql.ref(`${table}.${name}`)} +` : sql``
+    return sql`${sql.ref(name)} = ${before} item.${sql.ref(name)}`
+  })
   await sql`
     update ${sql.table(table)} set ${sql.join(set)} from ${rowsOf(db, columns, rows)}
     where ${sql.ref(`${table}.${id}`)} = item.${sql.ref(id)}`.execute(db)

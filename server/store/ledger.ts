@@ -11,7 +11,7 @@ export interface SellerEntry {
 }
 
 /**
- * Appends entries in this order; each moves the balance of its account and the consumption of its run.
+ * Appends entries in this order; each moves the balance of its account. Their runs are written before.
  * Fails, and the transaction with it, where an interval was deducted or corrected before (B5, B10) or a key is used (B8).
  */
 export async function insertEntries(db: Db, entries: readonly SellerEntry[], now: Instant): Promise<void> {

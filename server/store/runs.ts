@@ -67,22 +67,37 @@ export async function liveSellers(db: Db, after: string, limit: number): Promise
 }
 
 /**
- * Writes what has changed of runs that are held, and what has begun. What they consumed follows their ledger entries and
- * is not written here.
+ * Writes what has changed of runs that are held, and what has begun.
  * @param started the ids of those that are new
+ * @param consumed what the entries of this transaction take from each run, by its id: also of runs that have ended long
+ *   ago, of whom a deduction is given back
  */
-export async function saveRuns(db: Db, runs: readonly Run[], started: ReadonlySet<number | null>): Promise<void> {
+export async function saveRuns(
+  db: Db,
+  runs: readonly Run[],
+  started: ReadonlySet<number | null>,
+  consumed: ReadonlyMap<number, number>,
+): Promise<void> {
   const inOrder = [...runs].sort((a, b) => a.id - b.id)
   const going: Cell[][] = []
   const over: Cell[][] = []
   const begun: Cell[][] = []
+  const corrected = new Map(consumed)
   for (const run of inOrder) {
-    if (started.has(run.id)) begun.push([...fixed(run), ...ending(run), ...moving(run)])
-    else if (run.state === 'ended') over.push([...ending(run), ...moving(run)])
-    else going.push(moving(run))
+    const moved = moving(run, consumed.get(run.id) ?? 0)
+    if (started.has(run.id)) begun.push([...fixed(run), ...ending(run), ...moved])
+    else if (run.state === 'ended') over.push([...ending(run), ...moved])
+    else going.push(moved)
+    corrected.delete(run.id)
   }
   await updateRows(db, 'runs', MOVING, going)
   await updateRows(db, 'runs', { ...ENDING, ...MOVING }, over)
+  await updateRows(
+    db,
+    'runs',
+    { credits_consumed: 'change', id: 'bigint' },
+    [...corrected].map(([id, change]) => [change, id]),
+  )
   await insertRows(db, 'runs', { ...FIXED, ...ENDING, ...MOVING }, begun)
 }
 
@@ -112,13 +127,14 @@ const MOVING: Columns = {
   warned_at: 'bigint',
   final_told_interval: 'bigint',
   due_at: 'bigint',
+  credits_consumed: 'change',
   id: 'bigint',
 }
 
-function moving(run: Run): Cell[] {
+function moving(run: Run, consumed: number): Cell[] {
   const { id, billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval } = run
   const due = run.state === 'ended' ? null : dueAt(run)
-  return [billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval, due, id]
+  return [billedIntervals, paidInterval, lastActivityAt, silentSince, warnedAt, finalToldInterval, due, consumed, id]
 }
 
 const ENDING: Columns = { ended_at: 'bigint', end_reason: 'text' }
@@ -129,7 +145,9 @@ function ending(run: Run): Cell[] {
 
 /** What `toRun` reads, of the table `runs`. */
 export const RUN_COLUMNS = sql.raw(
-  [...Object.keys({ ...FIXED, ...MOVING, ...ENDING }), 'credits_consumed'].map((name) => `runs.${name}`).join(', '),
+  Object.keys({ ...FIXED, ...MOVING, ...ENDING })
+    .map((name) => `runs.${name}`)
+    .join(', '),
 )
 
 /**

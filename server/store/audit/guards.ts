@@ -21,7 +21,7 @@ const GUARDS: Guards = {
   V2: ['events_move_sequence'],
 }
 
-const SQLITE_GUARDS: Guards = { B7: ['ledger_fits'], V2: ['events_without_gaps'] }
+const SQLITE_GUARDS: Guards = { B2: ['ledger_follows_run'], B7: ['ledger_fits'], V2: ['events_without_gaps'] }
 
 const POSTGRES_GUARDS: Guards = {
   A5: ['outages_are_not_emptied', 'outages_pkey'],
