@@ -25,35 +25,43 @@ export function postgresGuards(): string[] {
         or new.warned_at is distinct from old.warned_at))
       execute function refuse('E4: an ended run is never changed')`,
 
-    // B3, B7: an entry moves the balance, and nothing else can. Accounts are held, so that what is checked is so.
+    // B3, B7: an entry moves the balance, and nothing else can. Only an account that still has the balance from which its
+    // entries start is updated, and holds whoever else would move it, so that what is checked is so.
     `create function ledger_moves_balance() returns trigger ${PLANNED_ANEW} as $$
-      declare astray bigint; ahead bigint;
+      declare entries bigint; sellers bigint; moved bigint;
       begin
-        with held as (
-          select seller_id, balance from credit_accounts where seller_id in (select seller_id from added)
-          order by seller_id for no key update)
-        select count(*) filter (where balance_after <> balance_before + amount), count(*) filter (where unreached)
-          into astray, ahead
-          from (
-            select e.amount, e.balance_after,
-              coalesce(lag(e.balance_after) over (partition by e.seller_id order by e.id), a.balance) as balance_before,
-              e.interval_index >= r.billed_intervals as unreached
-            from added as e join held as a on a.seller_id = e.seller_id left join runs as r on r.id = e.run_id) as moved;
-        if astray > 0 then
+        select count(*), count(distinct seller_id) into entries, sellers from added;
+        if entries > sellers and 0 < (
+          select count(*) from (
+            select balance_after - amount as balance_before,
+              lag(balance_after) over (partition by seller_id order by id) as balance_left
+            from added) as entry
+          where balance_before <> balance_left) then
           raise exception 'B7: an entry starts from the balance of its account'
             using errcode = 'integrity_constraint_violation';
         end if;
-        if ahead > 0 then
+        if 0 < (
+          select count(*) from added as e join runs as r on r.id = e.run_id
+          where e.interval_index >= r.billed_intervals) then
           raise exception 'B2: an interval is deducted once its run has come to it'
             using errcode = 'integrity_constraint_violation';
         end if;
         update credit_accounts as a set balance = newest.balance_after
-          from (select distinct on (seller_id) seller_id, balance_after from added order by seller_id, id desc) as newest
-          where a.seller_id = newest.seller_id;
+          from (
+            select distinct on (seller_id) seller_id, balance_after,
+              balance_after - cast(sum(amount) over (partition by seller_id) as bigint) as balance_before
+            from added order by seller_id, id desc) as newest
+          where a.seller_id = newest.seller_id and a.balance = newest.balance_before;
+        get diagnostics moved = row_count;
+        if moved <> sellers then
+          raise exception 'B7: an entry starts from the balance of its account'
+            using errcode = 'integrity_constraint_violation';
+        end if;
         return null;
       end $$`,
     `create trigger ledger_moves_balance after insert on ledger_entries
       referencing new table as added for each statement execute function ledger_moves_balance()`,
+    // Not where the trigger above moves them.
     `create function accounts_follow_ledger() returns trigger ${PLANNED_ANEW} as $$
       begin
         if 0 < (
@@ -65,23 +73,25 @@ export function postgresGuards(): string[] {
         return null;
       end $$`,
     `create trigger accounts_follow_ledger after update on credit_accounts
-      referencing old table as before new table as after for each statement execute function accounts_follow_ledger()`,
+      referencing old table as before new table as after for each statement when (pg_trigger_depth() = 0)
+      execute function accounts_follow_ledger()`,
     `create trigger accounts_start_empty before insert on credit_accounts for each row
       when (new.balance <> 0 or new.last_seq <> 0) execute function refuse('B7: an account starts empty')`,
 
-    // V2. Nothing needs to be held: two events of one place would have one key.
+    // V2. What an account has told so far and the numbers of its events, no two of which are the same, are without gaps.
     `create function events_move_sequence() returns trigger ${PLANNED_ANEW} as $$
+      declare sellers bigint; moved bigint;
       begin
-        if 0 < (
-          select count(*) from (
-            select e.seq, a.last_seq + row_number() over (partition by e.seller_id order by e.seq) as next
-            from added as e join credit_accounts as a on a.seller_id = e.seller_id) as told
-          where seq <> next) then
+        update credit_accounts as a set last_seq = newest.last
+          from (
+            select seller_id, min(seq) as first, max(seq) as last, count(*) as told from added group by seller_id
+            order by seller_id) as newest
+          where a.seller_id = newest.seller_id and newest.first = a.last_seq + 1 and newest.last = a.last_seq + newest.told;
+        get diagnostics moved = row_count;
+        select count(distinct seller_id) into sellers from added;
+        if moved <> sellers then
           raise exception 'V2: an event follows the last one' using errcode = 'integrity_constraint_violation';
         end if;
-        update credit_accounts as a set last_seq = newest.seq
-          from (select seller_id, max(seq) as seq from added group by seller_id) as newest
-          where a.seller_id = newest.seller_id;
         return null;
       end $$`,
     `create trigger events_move_sequence after insert on events
