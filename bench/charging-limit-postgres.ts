@@ -1,13 +1,5 @@
 import pg from 'pg'
-import {
-  BATCH,
-  DUE_RUNS,
-  type DueRun,
-  inBatches,
-  type KnownRows,
-  type Limit,
-  type LimitForm,
-} from './charging-limit.js'
+import { DUE_RUNS, type DueRun, inBatches, type KnownRows, type Limit, type LimitForm } from './charging-limit.js'
 
 const ITEMS = `item as (
     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
@@ -49,7 +41,7 @@ export async function postgresLimit(url: string): Promise<Limit> {
   return {
     async charge(form, count, now) {
       const { rows } = await client.query<DueRun>(`${DUE_RUNS} $1 order by r.due_at, r.id limit $2`, [now, count])
-      const batches = inBatches(rows, BATCH.PostgreSQL).map(parametersOf)
+      const batches = inBatches(rows).map(parametersOf)
       if (form === 'bare') await triggers('disable')
       if (form === 'insert') await makeCopies(client)
       const began = performance.now()

@@ -1,6 +1,6 @@
 import Sqlite from 'better-sqlite3'
 import { SELDOM_PAGES } from '../server/store/sqlite-disk.js'
-import { BATCH, DUE_RUNS, type DueRun, inBatches, type KnownRows, type Limit } from './charging-limit.js'
+import { DUE_RUNS, type DueRun, inBatches, type KnownRows, type Limit } from './charging-limit.js'
 
 /** Charges by prepared statements, a row at a time, each commit on disk. */
 export function sqliteLimit(file: string): Limit {
@@ -12,7 +12,7 @@ export function sqliteLimit(file: string): Limit {
   return {
     charge(form, count, now) {
       const due = sqlite.prepare<[number, number], DueRun>(`${DUE_RUNS} ? order by r.due_at, r.id limit ?`)
-      const batches = inBatches(due.all(now, count), BATCH.SQLite)
+      const batches = inBatches(due.all(now, count))
       sqlite.pragma(`foreign_keys = ${form === 'insert' ? 'off' : 'on'}`)
       const putBack = form === 'bare' ? dropTriggers(sqlite) : () => undefined
       const write = form === 'insert' ? inserting(sqlite) : charging(sqlite, form === 'bare')

@@ -1,14 +1,11 @@
 import type { Instant } from '../server/domain/instant.js'
-import { LARGEST_BATCH, LARGEST_HELD_BATCH } from '../server/services/slices.js'
+import { LARGEST_BATCH } from '../server/services/slices.js'
 
 // What charging could cost at best: the rows that a sweep writes, in batches of the same size, but all of them known beforehand.
 // Nothing is looked for, held, stamped or decided. In two forms: `guarded` writes runs, entries and events, and the schema's
 // triggers move the account and the consumption, as they do for ours; `bare` writes all four itself, with those triggers
 // off. Keys, foreign keys and indexes are on in both. `insert` only inserts the entries and events, into tables of their own
 // without foreign keys, in one transaction.
-
-/** How many runs one transaction writes, as the sweep does where it has time. */
-export const BATCH = { SQLite: LARGEST_HELD_BATCH, PostgreSQL: LARGEST_BATCH }
 
 export type LimitForm = 'guarded' | 'bare' | 'insert'
 
@@ -49,10 +46,11 @@ export interface KnownRows {
   readonly payload: string
 }
 
-export function inBatches(runs: readonly DueRun[], largest: number): KnownRows[][] {
+/** As many at once as the sweep settles where it has time. */
+export function inBatches(runs: readonly DueRun[]): KnownRows[][] {
   const known = runs.map(rowsFor)
-  return Array.from({ length: Math.ceil(known.length / largest) }, (_, i) =>
-    known.slice(i * largest, (i + 1) * largest),
+  return Array.from({ length: Math.ceil(known.length / LARGEST_BATCH) }, (_, i) =>
+    known.slice(i * LARGEST_BATCH, (i + 1) * LARGEST_BATCH),
   )
 }
 

@@ -1,4 +1,5 @@
-import { BATCH, type LimitForm } from './charging-limit.js'
+import { LARGEST_BATCH } from '../server/services/slices.js'
+import type { LimitForm } from './charging-limit.js'
 import { type Chart, median, saveResult, type Table, type Target } from './result.js'
 
 export type Contestant = 'ours' | LimitForm
@@ -41,7 +42,7 @@ export function tellCharging(
     about:
       'Deductions a second with nothing, one in a hundred and everything due, each run of a seller of its own, ' +
       `${pairs} rounds in turn on one database; commits are on disk. Ours is the sweep as the server runs it, without sockets and log. Beside it is what it ` +
-      `could cost at best: the same rows, known beforehand, written ${by(on)} in transactions of ${BATCH[on]}, where nothing is ` +
+      `could cost at best: the same rows, known beforehand, written ${by(on)} in transactions of ${LARGEST_BATCH}, where nothing is ` +
       'looked for, held, stamped or decided. With the triggers of the schema on, those move the account and check the balance, as they do for ours; ' +
       'with them off, the account is written by hand as well. Keys, foreign keys and indexes are on in both. Last, what only ' +
       'inserting the ledger entries and events costs, in one transaction into empty tables without foreign keys.',

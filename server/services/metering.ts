@@ -1,7 +1,6 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '../clock.js'
 import { Refusal } from '../domain/errors.js'
-import type { Instant } from '../domain/instant.js'
 import type { Account, NewEntry } from '../domain/ledger.js'
 import type { Outage } from '../domain/outage.js'
 import { conclude, type Outcome } from '../domain/outcome.js'
@@ -16,7 +15,7 @@ import { applyOutcomes } from '../store/outcomes.js'
 import { isRefusedByRows } from '../store/refused-rows.js'
 import { loadLiveRuns } from '../store/runs.js'
 import { loadSellerState } from '../store/seller-state.js'
-import { lastStamp, outagesSince } from '../store/stamps.js'
+import { outagesSince } from '../store/stamps.js'
 import { readOnce } from '../store/transact.js'
 import { instantNow, type SharedClock } from './shared-clock.js'
 import type { Look, Timekeeper } from './timekeeper.js'
@@ -89,11 +88,6 @@ type Settled<T> =
   | { done: false }
 
 export function createMetering({ db, clock, timekeeper, announce }: MeteringParts): Metering {
-  /** Where nothing is decided yet: the instant now, or that of the newest stamp while the clock is behind it. */
-  async function notBeforeStamp(tx: Db): Promise<Instant> {
-    return Math.max(await instantNow(tx, clock), (await lastStamp(tx)) ?? 0)
-  }
-
   async function withSeller<T>(sellerId: string, act: Act<T>): Promise<T> {
     for (;;) {
       const settled = await timekeeper.decide(db, (tx, look) => settleAndAct(tx, look, sellerId, act))
@@ -174,7 +168,7 @@ export function createMetering({ db, clock, timekeeper, announce }: MeteringPart
     let due = nobody
     try {
       const outcomes = await timekeeper.decide(db, async (tx, lookNow) => {
-        due = await holdDueAccounts(tx, await notBeforeStamp(tx), after, limit, options)
+        due = await holdDueAccounts(tx, clock.now(), after, limit, options)
         // What fails while the time is read, or mended after that, concerns none of them.
         const look = (): Promise<Look> =>
           lookNow().catch((error: unknown) => {

@@ -5,7 +5,7 @@ import { databaseClock } from '../store/stamps.js'
 
 /** A clock that several machines share, since it is asked for over the wire. */
 export interface SharedClock extends Clock {
-  /** The instant now. `now()` says about the same without asking: for how long to sleep, and for what is only shown. */
+  /** The instant now. `now()` says about the same without asking: for how long to sleep, what to look at, and for what is only shown. */
   ask(db: Db): Promise<Instant>
 }
 

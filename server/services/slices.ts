@@ -4,8 +4,7 @@ import type { Db } from '../store/database.js'
 import { checkpointSeldom, holdsEventLoop } from '../store/dialect.js'
 
 /** The most due runs that one transaction of a pass settles; where it holds the event loop, the time is what limits it first. */
-export const LARGEST_BATCH = 250
-export const LARGEST_HELD_BATCH = 500
+export const LARGEST_BATCH = 500
 /** Where a transaction holds the event loop: how many the first settles, and the fewest, since each commit waits for the disk. */
 const FIRST_BATCH = 32
 const SMALLEST_BATCH = 16
@@ -61,5 +60,5 @@ export function startSlices(db: Db, othersWait: () => boolean): Slices {
 /** Where so many took so long: how many take as long as a batch should, but twice as many at most. */
 function nextLimit(runs: number, tookMs: number, shouldMs: number): number {
   const wanted = Math.min(runs * 2, Math.floor((runs * shouldMs) / tookMs))
-  return Math.max(SMALLEST_BATCH, Math.min(LARGEST_HELD_BATCH, wanted))
+  return Math.max(SMALLEST_BATCH, Math.min(LARGEST_BATCH, wanted))
 }

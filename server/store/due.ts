@@ -3,7 +3,7 @@ import type { Instant } from '../domain/instant.js'
 import type { Account } from '../domain/ledger.js'
 import { lockAccounts } from './accounts.js'
 import type { Db } from './database.js'
-import { isOneOf, isPostgres } from './dialect.js'
+import { isOneOf, isPostgres, later } from './dialect.js'
 
 /** How far a pass has come: the runs up to this one, in the order in which they fall due, were looked at. */
 export interface PassPosition {
@@ -28,7 +28,10 @@ export interface DueAccounts {
   readonly found: boolean
 }
 
-/** Holds the accounts of the next runs that are due at or before an instant, and says how far that brings the pass. */
+/**
+ * Holds the accounts of the next runs that are due at or before an instant, or the newest stamp where that is later, and says how
+ * far that brings the pass.
+ */
 export async function holdDueAccounts(
   db: Db,
   until: Instant,
@@ -40,7 +43,7 @@ export async function holdDueAccounts(
   if (others === 'leave' || !isPostgres(db)) return holdFreeAccounts(db, until, after, limit, except)
   const { rows } = await sql<{ seller_id: string; due_at: number; id: number }>`
     select seller_id, due_at, id from runs
-    where ended_at is null and due_at <= ${until} and (due_at, id) > (${after.dueAt}, ${after.runId})
+    where ended_at is null and due_at <= ${notBeforeStamp(db, until)} and (due_at, id) > (${after.dueAt}, ${after.runId})
       ${butOf(db, sql`seller_id`, except)}
     order by due_at, id limit ${limit}`.execute(db)
   const sellerIds = new Set(rows.map((row) => row.seller_id))
@@ -63,7 +66,7 @@ async function holdFreeAccounts(
   const { rows } = await sql<{ seller_id: string; balance: number; last_seq: number; due_at: number; id: number }>`
     select a.seller_id, a.balance, a.last_seq, r.due_at, r.id
     from runs as r join credit_accounts as a on a.seller_id = r.seller_id
-    where r.ended_at is null and r.due_at <= ${until} and (r.due_at, r.id) > (${after.dueAt}, ${after.runId})
+    where r.ended_at is null and r.due_at <= ${notBeforeStamp(db, until)} and (r.due_at, r.id) > (${after.dueAt}, ${after.runId})
       ${butOf(db, sql`r.seller_id`, except)}
     order by r.due_at, r.id limit ${limit} ${free}`.execute(db)
   const bySeller = new Map(
@@ -71,6 +74,11 @@ async function holdFreeAccounts(
   )
   const accounts = [...bySeller.values()].sort((a, b) => (a.sellerId < b.sellerId ? -1 : 1))
   return { accounts, position: positionAfter(rows.at(-1), after), found: rows.length > 0 }
+}
+
+/** Time stands still until the clock has caught up with the newest stamp. */
+function notBeforeStamp(db: Db, until: Instant): RawBuilder<number> {
+  return later(db, sql`${until}`, sql`coalesce((select max(at) from stamps), 0)`)
 }
 
 function positionAfter(last: { due_at: number; id: number } | undefined, after: PassPosition): PassPosition {

@@ -72,7 +72,7 @@ testSweep('B2, B3: 600 sellers that are due at once are settled in several batch
     announced.map(({ sellerId }) => sellerId),
     told,
   )
-  // Batches of 250 runs at most, and other work in between.
+  // Batches of 500 runs at most, and other work in between.
   assert.ok(turns >= 2, `${turns} turns`)
 
   await sweepOnce(metering, clock)
@@ -85,7 +85,7 @@ testSweep('a pass that is told to stop ends with its batch, and the next one doe
   await elapse(30 * MINUTE_MS)
   const stopping = new AbortController()
   await sweepOnce(metering, clock, { onOutcome: () => stopping.abort(), signal: stopping.signal })
-  assert.ok(announced.length > 0 && announced.length <= 250, `${announced.length} were settled`)
+  assert.ok(announced.length > 0 && announced.length <= 500, `${announced.length} were settled`)
   assert.equal(await billed(swept), { '1': 600 - announced.length, '2': announced.length })
   // Requests that wait slow it down, and keep nobody from being charged.
   await sweepOnce(metering, clock, { othersWait: () => true })
