@@ -4,13 +4,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { sql } from 'kysely'
 import { type Clock, systemClock } from '../server/clock.js'
-import type { Instant } from '../server/domain/instant.js'
 import { createMetering, type Metering } from '../server/services/metering.js'
 import { clockOf, type SharedClock } from '../server/services/shared-clock.js'
 import { sweepOnce } from '../server/services/sweep.js'
 import { serverTimekeeper } from '../server/services/timekeeper.js'
 import type { DatabaseConfig } from '../server/settings.js'
-import { type Database, type Db, openDatabase } from '../server/store/database.js'
+import { type Database, openDatabase } from '../server/store/database.js'
 import { migrate } from '../server/store/migrate.js'
 import { insertStamp } from '../server/store/stamps.js'
 import { startPostgres } from '../test/support/postgres.js'
@@ -39,16 +38,12 @@ const MOST: Record<string, number> = { sqlite: 5_000, postgres: 2_500 }
 const SOME = 1_000
 const IDLE_PASSES = 500
 
-/** A clock that stands still until it is moved on by hand; asked for over the wire as often as the real one. */
+/** A clock that stands still until it is moved on by hand; where the real one is the database's, that is asked as often. */
 function movable(clock: Clock | SharedClock): { clock: Clock | SharedClock; moveOn: (ms: number) => void } {
   let at = clock.now()
   const moved: Clock = { now: () => at, wallNow: () => at }
-  const ask = async (db: Db): Promise<Instant> => {
-    if ('ask' in clock) await clock.ask(db)
-    return at
-  }
   return {
-    clock: 'ask' in clock ? { ...moved, ask } : moved,
+    clock: 'heard' in clock ? { ...moved, heard: () => at } : moved,
     moveOn(ms) {
       at += ms
     },

@@ -5,12 +5,11 @@ import { SECOND_MS, toTimestamp } from '../domain/instant.js'
 import type { Log } from '../log.js'
 import { type Heartbeat, lockRunsOf, type RecordedHeartbeat, recordHeartbeats } from '../store/heartbeats.js'
 import { isRefusedByRows } from '../store/refused-rows.js'
-import { lastStamp } from '../store/stamps.js'
 import { type Committed, commitFreely } from '../store/transact.js'
 import type { Identity } from '../tokens.js'
 import { lastRunOf, notLive, ownLivestream } from './livestreams.js'
 import type { Metering } from './metering.js'
-import { instantNow, type SharedClock } from './shared-clock.js'
+import { readTime, type SharedClock } from './shared-clock.js'
 import type { ServerTimekeeper } from './timekeeper.js'
 import type { Waiter } from './waiter.js'
 
@@ -178,10 +177,9 @@ export function createHeartbeats({ metering, clock, timekeeper, log, onRecorded 
     for (;;) {
       const { value, onDisk } = await commitFreely(metering.db, async (tx) => {
         await lockRunsOf(tx, heartbeats)
-        const wall = await instantNow(tx, clock)
-        const last = (await lastStamp(tx)) ?? 0
-        if (wall - last > STAMP_IS_OLD_MS) return null
-        return recordHeartbeats(tx, heartbeats, Math.max(wall, last))
+        const { now, lastStamp } = await readTime(tx, clock)
+        if (now - (lastStamp ?? 0) > STAMP_IS_OLD_MS) return null
+        return recordHeartbeats(tx, heartbeats, now)
       })
       if (value !== null) return { value, onDisk }
       await timekeeper.stamp(metering.db)

@@ -220,6 +220,7 @@ function settleAll(accounts: Account[], runs: LiveRun[], outages: Outage[], look
 async function outagesOf(tx: Db, runs: readonly LiveRun[], look: Look): Promise<Outage[]> {
   if (runs.length === 0) return []
   const since = Math.min(...runs.map((run) => Math.min(run.silentSince, nextIntervalAt(run))))
-  const closed = await outagesSince(tx, since)
+  const touched = look.lastOutageEnd !== null && look.lastOutageEnd >= since
+  const closed = touched ? await outagesSince(tx, since) : []
   return look.openOutage ? [...closed, look.openOutage] : closed
 }

@@ -4,9 +4,9 @@ import { LONGEST_GAP_MS, type Outage } from '../domain/outage.js'
 import type { Db, Tx } from '../store/database.js'
 import { holdTime, shareTime } from '../store/locks.js'
 import { makeWarnedRunsDue } from '../store/runs.js'
-import { insertOutage, insertStamp, lastStamp } from '../store/stamps.js'
+import { insertOutage, insertStamp } from '../store/stamps.js'
 import { transact } from '../store/transact.js'
-import { instantNow, type SharedClock } from './shared-clock.js'
+import { readTime, type SharedClock, type TimeRead } from './shared-clock.js'
 
 /** The instants of one transaction, read once, after its locks are held (B11). */
 export interface Look {
@@ -16,6 +16,8 @@ export interface Look {
   readonly actAt: Instant
   /** The outage that no server has closed yet, if there is one. */
   readonly openOutage: Outage | null
+  /** When the newest closed one ended; null where there was none. */
+  readonly lastOutageEnd: Instant | null
 }
 
 /** How a process tells the time. */
@@ -33,13 +35,6 @@ export interface ServerTimekeeper extends Timekeeper {
   stamp(db: Db): Promise<Instant>
 }
 
-/** The newest stamp and the instant now. Time stands still until the clock has caught up with the newest stamp. */
-async function readTime(tx: Db, clock: Clock | SharedClock): Promise<{ last: Instant | null; now: Instant }> {
-  const wall = await instantNow(tx, clock)
-  const last = await lastStamp(tx)
-  return { last, now: Math.max(wall, last ?? 0) }
-}
-
 /** Undoes a transaction that found a gap between the stamps. */
 class GapFound extends Error {}
 
@@ -51,11 +46,12 @@ class GapFound extends Error {}
 export function serverTimekeeper(clock: Clock | SharedClock, serverId: string): ServerTimekeeper {
   async function stamp(db: Db): Promise<Instant> {
     return orAlone(db, async (tx, isAlone) => {
-      const { last, now } = await readTime(tx, clock)
-      if (last !== null && isGap({ last, now })) {
+      const time = await readTime(tx, clock)
+      const { lastStamp, now } = time
+      if (lastStamp !== null && isGap(time)) {
         // Another server may close it while this one waits to be alone.
         if (!isAlone) throw new GapFound()
-        await insertOutage(tx, last, now)
+        await insertOutage(tx, lastStamp, now)
         await makeWarnedRunsDue(tx, now)
       }
       await insertStamp(tx, now, serverId)
@@ -66,8 +62,9 @@ export function serverTimekeeper(clock: Clock | SharedClock, serverId: string): 
   async function look(tx: Tx): Promise<Look> {
     const time = await readTime(tx, clock)
     if (isGap(time)) throw new GapFound()
-    await insertStamp(tx, time.now, serverId)
-    return { settleTo: time.now, actAt: time.now, openOutage: null }
+    const { now, lastOutageEnd } = time
+    await insertStamp(tx, now, serverId)
+    return { settleTo: now, actAt: now, openOutage: null, lastOutageEnd }
   }
 
   return {
@@ -95,11 +92,12 @@ export function serverTimekeeper(clock: Clock | SharedClock, serverId: string): 
  */
 export function commandTimekeeper(clock: Clock | SharedClock): Timekeeper {
   async function look(tx: Tx, isAlone: boolean): Promise<Look> {
-    const { last, now } = await readTime(tx, clock)
-    if (last === null) return { settleTo: now, actAt: now, openOutage: null }
-    if (!isGap({ last, now })) return { settleTo: last, actAt: now, openOutage: null }
+    const time = await readTime(tx, clock)
+    const { lastStamp, lastOutageEnd, now } = time
+    if (lastStamp === null) return { settleTo: now, actAt: now, openOutage: null, lastOutageEnd }
+    if (!isGap(time)) return { settleTo: lastStamp, actAt: now, openOutage: null, lastOutageEnd }
     if (!isAlone) throw new GapFound()
-    return { settleTo: now, actAt: now, openOutage: { beganAt: last, endedAt: null } }
+    return { settleTo: now, actAt: now, openOutage: { beganAt: lastStamp, endedAt: null }, lastOutageEnd }
   }
 
   return {
@@ -121,6 +119,6 @@ async function orAlone<T>(db: Db, work: (tx: Tx, isAlone: boolean) => Promise<T>
   }
 }
 
-function isGap({ last, now }: { last: Instant | null; now: Instant }): boolean {
-  return last !== null && now - last > LONGEST_GAP_MS
+function isGap({ lastStamp, now }: TimeRead): boolean {
+  return lastStamp !== null && now - lastStamp > LONGEST_GAP_MS
 }

@@ -1,15 +1,35 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Instant } from '../domain/instant.js'
 import type { Outage } from '../domain/outage.js'
 import type { Db } from './database.js'
 import { isPostgres } from './dialect.js'
 
+const clockNow = (db: Db): RawBuilder<number | null> =>
+  isPostgres(db) ? sql`cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)` : sql`null`
+
 /** The database's own clock, which all servers on PostgreSQL share; null on SQLite, where it is the machine's. */
 export async function databaseClock(db: Db): Promise<Instant | null> {
   if (!isPostgres(db)) return null
-  const { rows } = await sql<{ now: number }>`
-    select cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint) as now`.execute(db)
+  const { rows } = await sql<{ now: number }>`select ${clockNow(db)} as now`.execute(db)
   return rows[0]?.now ?? null
+}
+
+/** What the database knows of the time. */
+export interface StoredTime {
+  /** By its own clock; null on SQLite. */
+  readonly now: Instant | null
+  /** The newest stamp of all servers together; null where no server ever ran (A5). */
+  readonly lastStamp: Instant | null
+  /** When the newest closed outage ended; null where there was none. */
+  readonly lastOutageEnd: Instant | null
+}
+
+/** Reads it by one statement. */
+export async function storedTime(db: Db): Promise<StoredTime> {
+  const { rows } = await sql<StoredTime>`
+    select (select max(at) from stamps) as "lastStamp", (select max(ended_at) from outages) as "lastOutageEnd",
+      ${clockNow(db)} as now`.execute(db)
+  return rows[0] ?? { now: null, lastStamp: null, lastOutageEnd: null }
 }
 
 /** The newest stamp of all servers together; null where no server ever ran (A5). */
