@@ -9,6 +9,7 @@ import { systemClock } from '../server/clock.js'
 import { createLog } from '../server/log.js'
 import { startPulse } from '../server/services/pulse.js'
 import { clockOf } from '../server/services/shared-clock.js'
+import { LARGEST_BATCH } from '../server/services/slices.js'
 import { serverTimekeeper } from '../server/services/timekeeper.js'
 import { openDatabase } from '../server/store/database.js'
 import { migrate } from '../server/store/migrate.js'
@@ -87,7 +88,8 @@ try {
   await pulse.stop()
   const there = (await deductionsThere()) - deductedBefore
   // What was under way at the end of a turn is there, and not counted.
-  if (there < told || there > told + rounds * COUNTS.length * 4 * 250) throw new Error(`${told} told, ${there} there`)
+  if (there < told || there > told + rounds * COUNTS.length * 4 * LARGEST_BATCH)
+    throw new Error(`${told} told, ${there} there`)
   if (there > runs * 0.95) throw new Error('nothing was due any more: shorten it')
   tell(perSecond, busy)
 } finally {

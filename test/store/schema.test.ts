@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -475,5 +476,38 @@ test('B4: the ids of runs go on after those that were rolled back or are the new
     const { rows } = await sql.raw<{ id: number }>(`${run({})} returning id`).execute(tx)
     assert.ok((rows[0]?.id ?? 0) > ended.runId)
   }))
+
+if (testsPostgres) {
+  // Last, since what the first commits stays.
+  for (const [rule, what, statement, error] of [
+    [
+      'B7',
+      'entries from one balance',
+      (n: number) => entry({ idempotency_key: `client:${n}` }),
+      /^B7: an entry starts/,
+    ],
+    ['V2', 'events of one number', () => event({}), /duplicate key/],
+    ['V2', 'events of which the second skips the first', (n: number) => event({ seq: 4 + n }), /^V2: an event follows/],
+  ] as const) {
+    test(`${rule}: of two transactions with ${what} the schema takes the first, though neither holds the account`, async () => {
+      const [first, second] = [
+        await database.db.startTransaction().execute(),
+        await database.db.startTransaction().execute(),
+      ]
+      await sql.raw(statement(1)).execute(first)
+      const refused = sql
+        .raw(statement(2))
+        .execute(second)
+        .then(
+          () => 'taken',
+          (thrown: unknown) => (thrown as Error).message,
+        )
+      await sleep(50)
+      await first.commit().execute()
+      assert.match(await refused, error)
+      await second.rollback().execute()
+    })
+  }
+}
 
 test.run()
