@@ -17,6 +17,11 @@ export async function saveConnections(db: Db, serverId: string, counts: Readonly
   )
 }
 
+/** Forgets all connections of a server. */
+export async function forgetConnections(db: Db, serverId: string): Promise<void> {
+  await sql`delete from connections where server_id = ${serverId}`.execute(db)
+}
+
 /** Forgets the connections of servers that have not stamped since an instant: they died, or left long ago. */
 export async function dropStaleConnections(db: Db, since: Instant): Promise<void> {
   await sql`

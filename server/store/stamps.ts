@@ -38,6 +38,12 @@ export async function lastStamp(db: Db): Promise<Instant | null> {
   return rows[0]?.at ?? null
 }
 
+/** Whether a server other than this has stamped at or after an instant. */
+export async function anotherStamped(db: Db, serverId: string, since: Instant): Promise<boolean> {
+  const { rows } = await sql`select 1 from stamps where at >= ${since} and server_id <> ${serverId} limit 1`.execute(db)
+  return rows.length > 0
+}
+
 /** Appends a server's sign of life. */
 export async function insertStamp(db: Db, at: Instant, serverId: string): Promise<void> {
   await sql`insert into stamps (at, server_id) values (${at}, ${serverId}) on conflict do nothing`.execute(db)

@@ -34,6 +34,7 @@ test('N: a seller is connected here from the first socket to the last', async ()
 test('N: a seller on another server is connected once that has written it, while its stamps are fresh', async () => {
   there.joined('bob')
   assert.equal(await connected(here, 'bob'), [])
+  await stamp('here')
   await stamp('there')
   await there.save()
   assert.equal(await connected(here, 'ann', 'bob'), ['bob'])
@@ -50,25 +51,72 @@ test('N: a seller on another server is connected once that has written it, while
   assert.equal(await connected(here, 'bob'), [])
 })
 
+test('N: nothing is written where nobody else reads it; once somebody does, all that is held', async () => {
+  const rows = async () => {
+    const stored = await db.selectFrom('connections').selectAll().where('server_id', '=', 'alone').execute()
+    return stored.map(({ seller_id, sockets }) => `${seller_id} ${sockets}`).sort()
+  }
+  clock.advance(61_000)
+  const alone = createPresence(db, clock, 'alone', SILENT_LOG)
+  await stamp('alone')
+  for (const seller of ['cid', 'dan', 'dan', 'eve']) alone.joined(seller)
+  alone.left('eve')
+  await alone.save()
+  assert.equal(await rows(), [])
+  await stamp('there')
+  await alone.save()
+  assert.equal(await rows(), ['cid 1', 'dan 2'])
+  // It stalls, and comes back: nothing is forgotten meanwhile.
+  clock.advance(59_999)
+  await stamp('alone')
+  alone.left('dan')
+  await alone.save()
+  assert.equal(await rows(), ['cid 1', 'dan 1'])
+  clock.advance(2)
+  await stamp('alone')
+  await alone.save()
+  assert.equal(await rows(), [])
+  alone.left('cid')
+  await alone.save()
+  await stamp('there')
+  await alone.save()
+  assert.equal(await rows(), ['dan 1'])
+})
+
+test('N: of thousands who are held, all are written', async () => {
+  const crowd = createPresence(db, clock, 'crowd', SILENT_LOG)
+  for (let count = 0; count < 2_500; count += 1) crowd.joined(`guest-${count}`)
+  await crowd.save()
+  const guests = Array.from({ length: 2_500 }, (_, count) => `guest-${count}`)
+  await stamp('crowd')
+  assert.is((await connected(here, ...guests)).length, 2_500)
+  for (const guest of guests) crowd.left(guest)
+  await crowd.save()
+  assert.equal(await connected(here, ...guests), [])
+})
+
 test('N: of many who come and go, only what has changed is written', async () => {
+  await stamp('here')
   for (let count = 0; count < 50; count += 1) there.joined(`seller-${count}`)
   await there.save()
   for (let count = 0; count < 50; count += 2) there.left(`seller-${count}`)
   there.joined('seller-1')
   await there.save()
-  const rows = await db.selectFrom('connections').selectAll().orderBy('seller_id').execute()
+  const stored = db.selectFrom('connections').selectAll().where('server_id', '=', 'there').orderBy('seller_id')
+  const rows = await stored.execute()
   assert.is(rows.length, 25)
   assert.equal(
     rows.filter(({ sockets }) => sockets === 2).map(({ seller_id }) => seller_id),
     ['seller-1'],
   )
   await there.save()
-  assert.equal(await db.selectFrom('connections').selectAll().orderBy('seller_id').execute(), rows)
+  assert.equal(await stored.execute(), rows)
 })
 
 test('N: what a server that died left behind is forgotten', async () => {
   clock.advance(61_000)
   await stamp('here')
+  await stamp('a third')
   here.joined('ann')
   await here.save()
   await dropStaleConnections(db, clock.now() - 60_000)
