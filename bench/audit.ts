@@ -1,9 +1,9 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { auditDatabase, auditWithin, findAll, lookedAt, readForLong } from '../server/store/audit.js'
 import { type Database, openDatabase } from '../server/store/database.js'
+import { openKept } from '../server/store/kept-sqlite.js'
 import { migrate } from '../server/store/migrate.js'
 import { startPostgres } from '../test/support/postgres.js'
 import { copyTables } from './copy-tables.js'
@@ -58,7 +58,7 @@ try {
 
 function keptIsThere(path: string): boolean {
   try {
-    new Sqlite(path, { readonly: true, fileMustExist: true }).close()
+    openKept(path, { readonly: true, fileMustExist: true }).close()
     return true
   } catch {
     return false
@@ -68,7 +68,7 @@ function keptIsThere(path: string): boolean {
 async function fillPostgres(database: Database | undefined): Promise<void> {
   if (!database) return
   await migrate(database.db)
-  const from = new Sqlite(file, { readonly: true })
+  const from = openKept(file, { readonly: true })
   await copyTables(from, database.db)
   from.close()
 }

@@ -2,9 +2,9 @@ import { createSecretKey } from 'node:crypto'
 import { fdatasync, openSync } from 'node:fs'
 import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import Sqlite from 'better-sqlite3'
 import jwt from 'jsonwebtoken'
 import { Server } from 'socket.io'
+import { openKept } from '../server/store/kept-sqlite.js'
 
 // The least that can be done on our tables with what ours is made of: checks a token, runs one statement, answers the same, and decides nothing.
 //   by-hand-server.ts KIND DATABASE, with a real answer in BENCH_ANSWER and the secret of the tokens in BENCH_SECRET
@@ -14,12 +14,12 @@ const { headers, body } = JSON.parse(process.env['BENCH_ANSWER'] ?? '{}') as {
   body: string
 }
 const key = createSecretKey(Buffer.from(process.env['BENCH_SECRET'] ?? ''))
-const database = new Sqlite(process.argv[3] ?? '')
+const database = openKept(process.argv[3] ?? '')
 
 const kinds: Record<string, () => HttpServer> = {
   /** Heartbeats: by the statement that ours takes, a batch at a time, which is on disk before it is answered. */
   http() {
-    database.pragma('synchronous = normal')
+    database.exec('pragma synchronous = normal')
     const log = openSync(`${database.name}-wal`, 'r+')
     const record = database.prepare(`
       update runs set last_activity_at = $now, silent_since = $now from json_each($beats) as beat

@@ -1,19 +1,19 @@
-import Sqlite from 'better-sqlite3'
+import { type KeptSqlite, openKept } from '../server/store/kept-sqlite.js'
 import { SELDOM_PAGES } from '../server/store/sqlite-disk.js'
 import { DUE_RUNS, type DueRun, inBatches, type KnownRows, type Limit } from './charging-limit.js'
 
 /** Charges by prepared statements, a row at a time, each commit on disk. */
 export function sqliteLimit(file: string): Limit {
-  const sqlite = new Sqlite(file)
+  const sqlite = openKept(file)
   // As the program sets them while nobody waits.
   const pragmas = ['synchronous = full', 'temp_store = memory', `wal_autocheckpoint = ${SELDOM_PAGES}`]
-  for (const pragma of pragmas) sqlite.pragma(pragma)
+  for (const pragma of pragmas) sqlite.exec(`pragma ${pragma}`)
 
   return {
     charge(form, count, now) {
       const due = sqlite.prepare<[number, number], DueRun>(`${DUE_RUNS} ? order by r.due_at, r.id limit ?`)
       const batches = inBatches(due.all(now, count))
-      sqlite.pragma(`foreign_keys = ${form === 'insert' ? 'off' : 'on'}`)
+      sqlite.exec(`pragma foreign_keys = ${form === 'insert' ? 'off' : 'on'}`)
       const putBack = form === 'bare' ? dropTriggers(sqlite) : () => undefined
       const write = form === 'insert' ? inserting(sqlite) : charging(sqlite, form === 'bare')
       const began = performance.now()
@@ -33,7 +33,7 @@ export function sqliteLimit(file: string): Limit {
   }
 }
 
-function insertInto(sqlite: Sqlite.Database, prefix: '' | 'raw_'): (rows: KnownRows) => void {
+function insertInto(sqlite: KeptSqlite, prefix: '' | 'raw_'): (rows: KnownRows) => void {
   const entry =
     sqlite.prepare(`insert into ${prefix}ledger_entries (seller_id, kind, amount, balance_after, livestream_id,
     run_id, interval_index, occurred_at, created_at) values (?, 'deduction', -1, ?, ?, ?, ?, ?, ?)`)
@@ -45,7 +45,7 @@ function insertInto(sqlite: Sqlite.Database, prefix: '' | 'raw_'): (rows: KnownR
   }
 }
 
-function charging(sqlite: Sqlite.Database, allByHand: boolean): (rows: KnownRows) => void {
+function charging(sqlite: KeptSqlite, allByHand: boolean): (rows: KnownRows) => void {
   const insert = insertInto(sqlite, '')
   const run = sqlite.prepare(
     'update runs set billed_intervals = ?, paid_interval = ?, due_at = ?, credits_consumed = ? where id = ?',
@@ -60,7 +60,7 @@ function charging(sqlite: Sqlite.Database, allByHand: boolean): (rows: KnownRows
 }
 
 /** Into empty copies of the two tables, with their keys and indexes. */
-function inserting(sqlite: Sqlite.Database): (rows: KnownRows) => void {
+function inserting(sqlite: KeptSqlite): (rows: KnownRows) => void {
   for (const table of ['ledger_entries', 'events']) {
     sqlite.exec(`drop table if exists raw_${table}`)
     const makers = sqlite
@@ -76,7 +76,7 @@ function inserting(sqlite: Sqlite.Database): (rows: KnownRows) => void {
 }
 
 /** Returns how to make them again. */
-function dropTriggers(sqlite: Sqlite.Database): () => void {
+function dropTriggers(sqlite: KeptSqlite): () => void {
   const triggers = sqlite
     .prepare<[], { name: string; sql: string }>("select name, sql from sqlite_master where type = 'trigger'")
     .all()

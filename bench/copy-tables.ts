@@ -1,7 +1,7 @@
-import type Sqlite from 'better-sqlite3'
 import { sql } from 'kysely'
 import type { Db } from '../server/store/database.js'
 import { type Cell, type Columns, rowsOf } from '../server/store/dialect.js'
+import type { KeptSqlite } from '../server/store/kept-sqlite.js'
 
 const ROWS_AT_ONCE = 5_000
 
@@ -17,7 +17,7 @@ const TABLES: Record<string, readonly string[]> = {
 }
 
 /** Copies all rows of SQLite into an empty PostgreSQL as they are, past its triggers, which held on the way in. */
-export async function copyTables(from: Sqlite.Database, to: Db): Promise<void> {
+export async function copyTables(from: KeptSqlite, to: Db): Promise<void> {
   await to.transaction().execute(async (tx) => {
     await sql`set local session_replication_role = replica`.execute(tx)
     await sql`set local statement_timeout = 0`.execute(tx)
@@ -28,7 +28,7 @@ export async function copyTables(from: Sqlite.Database, to: Db): Promise<void> {
   await sql`vacuum analyze`.execute(to)
 }
 
-async function copyTable(from: Sqlite.Database, to: Db, table: string, texts: readonly string[]): Promise<void> {
+async function copyTable(from: KeptSqlite, to: Db, table: string, texts: readonly string[]): Promise<void> {
   const all = from.prepare<[], unknown[]>(`select * from ${table}`).raw(true)
   const names = all.columns().map(({ name }) => name)
   const columns: Columns = Object.fromEntries(names.map((name) => [name, texts.includes(name) ? 'text' : 'bigint']))

@@ -1,8 +1,8 @@
 import { createSecretKey } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import Sqlite from 'better-sqlite3'
 import express from 'express'
 import jwt from 'jsonwebtoken'
+import { openKept } from '../server/store/kept-sqlite.js'
 
 // What the REST routes are measured against: Express as it comes, a token check, one indexed read, and the same answer.
 //   express-server.ts DATABASE, with the answers of the real routes in BENCH_ANSWERS and the secret of the tokens in BENCH_SECRET
@@ -16,7 +16,7 @@ export interface BareRoute {
 
 const routes = JSON.parse(process.env['BENCH_ANSWERS'] ?? '[]') as BareRoute[]
 const key = createSecretKey(Buffer.from(process.env['BENCH_SECRET'] ?? ''))
-const database = new Sqlite(process.argv[2] ?? '', { readonly: true })
+const database = openKept(process.argv[2] ?? '', { readonly: true })
 const account = database.prepare('select balance, last_seq from credit_accounts where seller_id = ?')
 
 const app = express()

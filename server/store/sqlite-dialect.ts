@@ -13,12 +13,12 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { Refusal } from '../domain/errors.js'
+import type { KeptSqlite } from './kept-sqlite.js'
 import { diskOf, type SqliteDisk } from './sqlite-disk.js'
 import { TellingConnection, tellingAtOnce } from './telling.js'
 
 /** How long a transaction waits for the writers of other processes before it gives up. */
 const LONGEST_WAIT_MS = 10_000
-const STATEMENTS_KEPT = 300
 /**
  * How many rows one statement inserts. Before a statement with triggers changes a page, SQLite keeps how the page was, to undo that
  * statement alone; of many rows in one, each page is kept once.
@@ -35,7 +35,7 @@ export class ImmediateSqliteDialect extends SqliteDialect {
   readonly #disk: SqliteDisk
   readonly #turn: Turn = { isTaken: false }
 
-  constructor(sqlite: Sqlite.Database) {
+  constructor(sqlite: KeptSqlite) {
     const disk = diskOf(sqlite)
     const database = keepingStatements(sqlite, disk)
     super({ database })
@@ -167,13 +167,12 @@ function isBusy(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY')
 }
 
-function keepingStatements(sqlite: Sqlite.Database, disk: SqliteDisk): SqliteDatabase {
+function keepingStatements(sqlite: KeptSqlite, disk: SqliteDisk): SqliteDatabase {
   const kept = new Map<string, SqliteStatement>()
   const prepare = (source: string): SqliteStatement => {
     const known = kept.get(source)
     if (known) return known
     const statement = namingRows(sqlite.prepare<unknown[]>(source))
-    if (kept.size >= STATEMENTS_KEPT) kept.clear()
     kept.set(source, statement)
     return statement
   }

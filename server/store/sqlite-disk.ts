@@ -1,8 +1,8 @@
 import { fdatasyncSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import type Sqlite from 'better-sqlite3'
 import { uptimeMs } from '../clock.js'
 import { Refusal } from '../domain/errors.js'
+import type { KeptSqlite } from './kept-sqlite.js'
 
 /** What the disk usually takes at most where the event loop waits for it. */
 const QUICK_MS = 1
@@ -41,7 +41,7 @@ export interface SqliteDisk {
  * each; here it is ours, in a thread. Whatever is committed meanwhile, by whichever process, lies behind in the same file:
  * nothing that was decided on a heartbeat can outlive it.
  */
-export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
+export function diskOf(sqlite: KeptSqlite): SqliteDisk {
   let log: Promise<FileHandle> | null = null
   /** What the connection was set to when it was first asked: 0 for off, where nothing waits for the disk at all. */
   let synchronous: unknown = null
@@ -50,7 +50,7 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
   let checkpointPages = 0
   function checkpointAfter(pages: number): void {
     if (pages === checkpointPages) return
-    sqlite.pragma(`wal_autocheckpoint = ${pages}`)
+    sqlite.exec(`pragma wal_autocheckpoint = ${pages}`)
     checkpointPages = pages
   }
   checkpointAfter(OFTEN_PAGES)
@@ -77,13 +77,13 @@ export function diskOf(sqlite: Sqlite.Database): SqliteDisk {
 
   return {
     async unsynced(commit) {
-      synchronous ??= sqlite.pragma('synchronous', { simple: true })
+      synchronous ??= sqlite.prepare('pragma synchronous').pluck().get()
       if (synchronous === 0) return commit()
-      sqlite.pragma('synchronous = normal')
+      sqlite.exec('pragma synchronous = normal')
       try {
         return await commit()
       } finally {
-        sqlite.pragma(`synchronous = ${synchronous}`)
+        sqlite.exec(`pragma synchronous = ${synchronous}`)
       }
     },
     async sync() {

@@ -5,6 +5,7 @@ import { Kysely } from 'kysely'
 import { uptimeMs } from '../clock.js'
 import { SetupError } from '../domain/errors.js'
 import type { Database } from './database.js'
+import { type KeptSqlite, openKept } from './kept-sqlite.js'
 import type { Schema } from './schema.js'
 import { ImmediateSqliteDialect } from './sqlite-dialect.js'
 
@@ -37,11 +38,11 @@ export function openSqlite(file: string): Database {
  * Turns the write-ahead log on, which the file remembers. Of processes that do so at once, on a file that has none yet, SQLite tells each
  * that it is locked, and waits for nobody, since they would wait for each other; who comes again finds it done.
  */
-function writeAhead(sqlite: Sqlite.Database): void {
+function writeAhead(sqlite: KeptSqlite): void {
   const giveUpAt = uptimeMs() + OPENING_WAIT_MS
   for (;;) {
     try {
-      sqlite.pragma('journal_mode = wal')
+      sqlite.exec('pragma journal_mode = wal')
       return
     } catch (error) {
       const isLocked = error instanceof Sqlite.SqliteError && error.code === 'SQLITE_BUSY'
@@ -56,17 +57,17 @@ function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-function openFile(file: string): Sqlite.Database {
+function openFile(file: string): KeptSqlite {
   try {
     if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true })
-    const sqlite = new Sqlite(file, { timeout: OPENING_WAIT_MS })
+    const sqlite = openKept(file, { timeout: OPENING_WAIT_MS })
     writeAhead(sqlite)
-    sqlite.pragma('synchronous = full')
-    sqlite.pragma('foreign_keys = on')
-    sqlite.pragma('temp_store = memory')
+    sqlite.exec('pragma synchronous = full')
+    sqlite.exec('pragma foreign_keys = on')
+    sqlite.exec('pragma temp_store = memory')
     // Fails here, at the start, where the file is read-only, rather than at the first deduction.
     sqlite.exec('begin immediate; rollback')
-    sqlite.pragma(`busy_timeout = ${BLOCKING_WAIT_MS}`)
+    sqlite.exec(`pragma busy_timeout = ${BLOCKING_WAIT_MS}`)
     return sqlite
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)

@@ -66,7 +66,9 @@ test('importing it needs no window, and touches nothing', async () => {
   const before = 'const before = Object.keys(globalThis).join();'
   const imports = ['index', 'react', 'legacy', 'global'].map((name) => `await import('${folder}${name}.ts');`).join('')
   assert.is(
-    await page(`${before}${imports} console.log(before === Object.keys(globalThis).join(), left().length)`),
+    await page(
+      `${before}${imports} await closed(); console.log(before === Object.keys(globalThis).join(), left().length)`,
+    ),
     'true 0',
   )
 })

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import Sqlite from 'better-sqlite3'
 import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -8,6 +7,7 @@ import { createDispatch, type Dispatch, type Subscriber, UNKNOWN_YET } from '../
 import { ensureAccount, loadAccount } from '../../server/store/accounts.js'
 import type { Database } from '../../server/store/database.js'
 import { insertEvents } from '../../server/store/events.js'
+import { openKept } from '../../server/store/kept-sqlite.js'
 import { freshDatabase, SILENT_LOG, testsPostgres } from '../support/fresh-database.js'
 import { until } from '../support/sockets.js'
 
@@ -132,7 +132,7 @@ test('V3: who has left is sent nothing more', async () => {
 const testOnSqlite = testsPostgres ? test.skip : test
 testOnSqlite('V3: a push at any moment of a catch-up is sent', async () => {
   // Kysely needs many turns for a statement; this one writes within one.
-  const sqlite = new Sqlite(database.file)
+  const sqlite = openKept(database.file)
   const insert = sqlite.prepare("insert into events values (?, ?, 'inactivity_cleared', 0, ?)")
   for (let step = 0; step < 150; step += 1) {
     const { sellerId, dispatch, write, subscriber } = await channel()

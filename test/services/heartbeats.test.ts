@@ -1,4 +1,3 @@
-import Sqlite from 'better-sqlite3'
 import { sql } from 'kysely'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -12,6 +11,7 @@ import { createMetering, type Metering } from '../../server/services/metering.js
 import { sweepOnce } from '../../server/services/sweep.js'
 import { serverTimekeeper } from '../../server/services/timekeeper.js'
 import type { Db } from '../../server/store/database.js'
+import { openKept } from '../../server/store/kept-sqlite.js'
 import { insertStamp } from '../../server/store/stamps.js'
 import type { Identity } from '../../server/tokens.js'
 import { faultsOfBooks } from '../support/books.js'
@@ -274,7 +274,7 @@ test('A6: drained resolves when all is answered, also what is settled by itself 
   const [warned] = (await live(1)) as [LiveSeller]
   await elapse(11 * MINUTE_MS)
   const [fresh] = (await live(1)) as [LiveSeller]
-  const busy = new Sqlite(database.file)
+  const busy = openKept(database.file)
   let answered = 0
   const count = (): void => {
     answered += 1

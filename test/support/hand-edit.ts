@@ -1,6 +1,6 @@
-import Sqlite from 'better-sqlite3'
 import { sql } from 'kysely'
 import type { Db } from '../../server/store/database.js'
+import { openKept } from '../../server/store/kept-sqlite.js'
 
 /**
  * Changes a database as somebody would who knows better: takes the triggers off, heeds no constraint, and puts the
@@ -8,11 +8,11 @@ import type { Db } from '../../server/store/database.js'
  * @param edit statements of SQL
  */
 export function editByHand(file: string, edit: string): void {
-  const sqlite = new Sqlite(file)
+  const sqlite = openKept(file)
   try {
     sqlite.unsafeMode()
-    sqlite.pragma('foreign_keys = off')
-    sqlite.pragma('ignore_check_constraints = on')
+    sqlite.exec('pragma foreign_keys = off')
+    sqlite.exec('pragma ignore_check_constraints = on')
     const triggers = sqlite
       .prepare<[], { name: string; sql: string }>("select name, sql from sqlite_master where type = 'trigger'")
       .all()
