@@ -22,7 +22,7 @@ export interface Heard {
 /** So many handshakes are under way at a time. */
 const AT_ONCE = 200
 
-/** What Chromium sends with a WebSocket's handshake, with two cookies of a middling shop. */
+/** What Chromium sends with a WebSocket's handshake beside the page's origin, with two cookies of a middling shop. */
 const BROWSER_HEADERS = [
   'Pragma: no-cache',
   'Cache-Control: no-cache',
@@ -43,7 +43,7 @@ async function connectOne({ kind, url, subscribe }: ConnectOrder, seller: BenchS
     answered = resolve
   })
   const wire = await dial(kind, url, seller, () => answered(), {
-    headers: BROWSER_HEADERS,
+    headers: `${BROWSER_HEADERS}Origin: ${url}\r\n`,
     event: 'subscribe',
     heard: (bytes) => hear(nth, bytes),
   })

@@ -12,6 +12,7 @@ import { sendWithFirstPacket } from './first-packet.js'
 import type { Nodes } from './nodes.js'
 import { createNudges } from './nudges.js'
 import { isOriginAllowed } from './origins.js'
+import { sparePlainHandshakes } from './plain-handshakes.js'
 import { acknowledgeAtOnce, sendReadyFrames } from './ready-frames.js'
 import { createRequests } from './requests.js'
 import { handshakeAuth } from './schemas.js'
@@ -53,6 +54,7 @@ export function createSocketServer(http: HttpServer, parts: SocketParts, { adapt
     },
   })
 
+  sparePlainHandshakes(http, io.path())
   allowPollingFrom(corsOrigins, http, io.path())
 
   io.engine.on('connection', (conn: Socket['conn']) => {

@@ -93,6 +93,7 @@ test('P1: there is one namespace', async () => {
 const own = new URL(server.url)
 const origins: { what: string; origin: string | undefined; taken: boolean }[] = [
   { what: 'the very server', origin: server.url, taken: true },
+  { what: 'the very server, written otherwise', origin: `${server.url.toUpperCase()}/`, taken: true },
   { what: 'a listed page', origin: LISTED, taken: true },
   { what: 'no browser', origin: undefined, taken: true },
   { what: 'a foreign page', origin: 'https://evil.example', taken: false },
