@@ -15,7 +15,7 @@ function keep<T extends object>(made: T): T {
  * Opens a database of which no object of better-sqlite3 is ever collected. From Node 24.19 on, better-sqlite3 12 aborts the process where
  * one is collected while no JavaScript runs, if it was compiled with the headers of that Node (its node::ObjectWrap then asks for an
  * environment that is not there). So a statement is prepared once for a connection, and what makes an object at each call is not used:
- * `exec` sets a pragma, and nothing is iterated.
+ * `exec` sets a pragma, and no statement of the server's is iterated.
  */
 export function openKept(file: string, options?: Sqlite.Options): KeptSqlite {
   const sqlite = keep(new Sqlite(file, options))

@@ -205,17 +205,17 @@ function namingRows(statement: Sqlite.Statement<unknown[]>): SqliteStatement {
     return row
   }
   const raw = statement.raw() as Sqlite.Statement<unknown[], unknown[]>
+  const all = (parameters: readonly unknown[]): Row[] => {
+    // Filled and not mapped: DECISIONS.md, "A seller's state is one statement".
+    const rows: Row[] = []
+    for (const cells of raw.all(parameters)) rows.push(named(cells))
+    return rows
+  }
   return {
     reader: true,
-    all(parameters) {
-      // Filled and not mapped: DECISIONS.md, "A seller's state is one statement".
-      const rows: Row[] = []
-      for (const cells of raw.all(parameters)) rows.push(named(cells))
-      return rows
-    },
+    all,
     run: (parameters) => raw.run(parameters),
-    *iterate(parameters) {
-      for (const cells of raw.iterate(parameters)) yield named(cells)
-    },
+    // Kysely's streams, of which there are none: an iterator of the driver's own would be collected (kept-sqlite.ts).
+    iterate: (parameters) => all(parameters).values(),
   }
 }
